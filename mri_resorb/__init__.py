@@ -1,0 +1,26 @@
+"""How much of a herniated lumbar disc fragment was resorbed between two MRI studies."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from mri_resorb.follow_up import follow_up as follow_up
+    from mri_resorb.model import CaseResult as CaseResult
+    from mri_resorb.model import Level as Level
+
+__version__ = "0.1.0"
+__all__ = ["CaseResult", "Level", "__version__", "follow_up"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import on first use, so that `mri-resorb --help` does not load the imaging libraries."""
+    if name == "follow_up":
+        from mri_resorb.follow_up import follow_up
+
+        return follow_up
+    if name in ("CaseResult", "Level"):
+        import mri_resorb.model
+
+        return getattr(mri_resorb.model, name)
+    raise AttributeError(f"module 'mri_resorb' has no attribute '{name}'")

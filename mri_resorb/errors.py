@@ -1,0 +1,43 @@
+"""What can be wrong with an input, each with one sentence for people."""
+
+from __future__ import annotations
+
+
+class InputError(Exception):
+    """The input cannot be used: the message says what, where, and what to do."""
+
+
+class LevelNameError(InputError):
+    """A text that names no lumbar level."""
+
+
+class NoStudyError(InputError):
+    """Nothing readable where a study was expected."""
+
+
+class SeriesChoiceError(InputError):
+    """No series fits, or the one asked for is not there."""
+
+
+class GeometryError(InputError):
+    """Slices that do not form one regular volume."""
+
+
+class DateError(InputError):
+    """Dates missing, equal or in the wrong order."""
+
+
+class IdentityError(InputError):
+    """The two studies are of different people."""
+
+
+class ArchiveError(InputError):
+    """A zip file that cannot or must not be unpacked."""
+
+
+class NotLumbarSpineError(InputError):
+    """The segmentation sees no lumbar spine in the image."""
+
+
+class MaskError(InputError):
+    """A mask from outside that does not fit its scan."""
