@@ -58,9 +58,7 @@ class Level(StrEnum):
             name = f"L{upper}-{region}{lower}"
             if name in {level.value for level in cls}:
                 return cls(name)
-        raise LevelNameError(
-            f"'{text}' is not a lumbar level; give one of {', '.join(level.value for level in cls)}."
-        )
+        raise LevelNameError(f"'{text}' is not a lumbar level; give one of {', '.join(cls)}.")
 
     @property
     def discs_above_sacrum(self) -> int:
@@ -136,7 +134,7 @@ class Remark:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """How much of each voxel a structure fills, 0-1, float32, on the scan's grid (sagittal order)."""
+    """How much of each voxel a structure fills: 0-1, float32, on the scan's grid."""
 
     vertebra: sitk.Image
     disc: sitk.Image
@@ -206,6 +204,8 @@ class SizeMm:
 
 @dataclass(frozen=True)
 class Migration:
+    """Where the fragment's centroid lies from the disc and the midline."""
+
     craniocaudal: CraniocaudalMigration
     side: Side
 
@@ -254,7 +254,7 @@ class TimePoint:
 
 @dataclass(frozen=True)
 class Change:
-    """What happened between the dates; figures are None where one date keeps them from being true."""
+    """What happened between the dates; None where a date keeps a figure from being true."""
 
     resorption_percent: Estimate | None
     absolute_cm3: Estimate | None
@@ -287,4 +287,5 @@ class CaseResult:
 
     @property
     def interval_months(self) -> float | None:
+        """Days over 30.4375 (CONTRACT); None where a date is missing."""
         return None if self.interval_days is None else self.interval_days / 30.4375

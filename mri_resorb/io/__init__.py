@@ -1,0 +1,1 @@
+"""Disk and network files in, `Scan` values out; results out. The only room that touches files."""

@@ -1,0 +1,1 @@
+"""Anatomy to numbers: frame, boundary, fragment, sizes, change and their errors."""

@@ -1,0 +1,1 @@
+"""Numbers to words and pictures; computes nothing."""

@@ -1,0 +1,1 @@
+"""Image to anatomy: the network, the levels. Touches no files but its own weights."""
