@@ -1,0 +1,383 @@
+from __future__ import annotations
+
+import itertools
+from dataclasses import replace
+from pathlib import Path
+
+import highdicom as hd
+import nibabel as nib
+import numpy as np
+import pydicom
+import pytest
+import SimpleITK as sitk
+from case_results import SAGITTAL, anatomy, blank, ellipsoid, like, points_mm, time_point
+from hypothesis import given
+from hypothesis import strategies as st
+from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
+
+from mri_resorb.errors import MaskError
+from mri_resorb.io.masks import read_fragment_mask, write_labels, write_occupancy
+from mri_resorb.model import Anatomy, Scan, Structure
+
+ORIENTATIONS = [
+    "".join(letters)
+    for order in itertools.permutations(["LR", "AP", "SI"])
+    for letters in itertools.product(*order)
+]
+
+
+@pytest.fixture
+def scan() -> Scan:
+    return time_point(image=blank(shape=(7, 40, 30))).scan
+
+
+@pytest.fixture
+def drawn(scan: Scan) -> sitk.Image:
+    return ellipsoid(scan.image, centre=(-3.0, 43.0, -15.0), radii_mm=(8.0, 5.0, 6.0))
+
+
+def hard(mask: sitk.Image) -> sitk.Image:
+    return sitk.Cast(mask > 0.5, sitk.sitkUInt8)
+
+
+def assert_same_voxels(left: sitk.Image, right: sitk.Image) -> None:
+    assert left.GetSize() == right.GetSize()
+    np.testing.assert_allclose(left.GetOrigin(), right.GetOrigin(), atol=1e-3)
+    np.testing.assert_allclose(left.GetDirection(), right.GetDirection(), atol=1e-5)
+    np.testing.assert_array_equal(
+        sitk.GetArrayViewFromImage(left), sitk.GetArrayViewFromImage(right)
+    )
+
+
+@given(native=st.sampled_from(ORIENTATIONS), tilt=st.floats(-0.3, 0.3))
+def test_occupancy_comes_back_the_same_from_any_native_orientation(
+    tmp_path_factory: pytest.TempPathFactory, native: str, tilt: float
+) -> None:
+    turn = np.array(
+        [[np.cos(tilt), -np.sin(tilt), 0], [np.sin(tilt), np.cos(tilt), 0], [0, 0, 1.0]]
+    )
+    direction = tuple((turn @ np.asarray(SAGITTAL).reshape(3, 3)).ravel())
+    image = blank(shape=(5, 12, 9), direction=direction)
+    scan = Scan(image=image, native_orientation=native)
+    drawn = ellipsoid(image, centre=(2.0, 41.0, -16.0), radii_mm=(6.0, 3.0, 3.0))
+    path = tmp_path_factory.mktemp("mask") / "fragment.nii.gz"
+    write_occupancy(drawn, path, native_orientation=native)
+    assert_same_voxels(read_fragment_mask(path, scan=scan), drawn)
+
+
+def test_written_mask_lies_on_the_same_millimetres_in_another_reader(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    write_occupancy(drawn, tmp_path / "m.nii.gz", native_orientation="LPS")
+    read = nib.load(tmp_path / "m.nii.gz")
+    assert nib.aff2axcodes(read.affine) == ("L", "P", "S")
+    values = np.asarray(read.dataobj)
+    indices = np.argwhere(values > 0)
+    ras = nib.affines.apply_affine(read.affine, indices)
+    expected = points_mm(drawn)[sitk.GetArrayFromImage(drawn) > 0] * (-1, -1, 1)
+    assert {tuple(np.round(p, 2)) for p in ras} == {tuple(np.round(p, 2)) for p in expected}
+    assert values.dtype == np.float32
+
+
+def test_each_voxel_is_labelled_by_what_fills_most_of_it(tmp_path: Path) -> None:
+    # Columns: background 0.4 leads; vertebra leads; disc leads; canal leads; sacrum leads.
+    image = blank(shape=(1, 1, 5))
+    parts = {
+        "vertebra": [0.3, 0.6, 0.1, 0.0, 0.1],
+        "disc": [0.3, 0.3, 0.5, 0.1, 0.2],
+        "canal": [0.0, 0.0, 0.4, 0.8, 0.0],
+        "sacrum": [0.0, 0.1, 0.0, 0.1, 0.7],
+    }
+    made = Anatomy(**{name: like(np.reshape(row, (1, 1, 5)), image) for name, row in parts.items()})
+    write_labels(made, tmp_path / "a.nii.gz", native_orientation="PIL")
+    written = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
+    assert written.GetPixelID() == sitk.sitkUInt8
+    assert sitk.GetArrayFromImage(written).ravel().tolist() == [
+        0,
+        Structure.VERTEBRA,
+        Structure.DISC,
+        Structure.CANAL,
+        Structure.SACRUM,
+    ]
+
+
+def test_labels_are_written_in_the_grid_of_the_files(tmp_path: Path) -> None:
+    image = blank(shape=(5, 30, 20))
+    write_labels(anatomy(image), tmp_path / "a.nii.gz", native_orientation="RAI")
+    written = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
+    native = sitk.DICOMOrient(image, "RAI")
+    assert written.GetSize() == native.GetSize()
+    np.testing.assert_allclose(written.GetOrigin(), native.GetOrigin(), atol=1e-3)
+
+
+@pytest.mark.parametrize("label", [1, 2, 255])
+def test_a_single_label_of_any_value_is_a_full_voxel(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image, label: int
+) -> None:
+    sitk.WriteImage(hard(drawn) * label, str(tmp_path / "m.nii.gz"))
+    assert_same_voxels(
+        read_fragment_mask(tmp_path / "m.nii.gz", scan=scan), sitk.Cast(hard(drawn), 8)
+    )
+
+
+def test_a_cropped_mask_on_the_same_voxels_is_put_in_its_place(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    filled = np.argwhere(sitk.GetArrayFromImage(drawn) > 0)
+    low, high = filled.min(axis=0)[::-1].tolist(), filled.max(axis=0)[::-1].tolist()
+    cropped = drawn[tuple(slice(a, b + 1) for a, b in zip(low, high, strict=True))]
+    sitk.WriteImage(sitk.DICOMOrient(cropped, "RAS"), str(tmp_path / "m.nrrd"))
+    assert_same_voxels(read_fragment_mask(tmp_path / "m.nrrd", scan=scan), drawn)
+
+
+def test_a_padded_mask_is_cropped_when_nothing_lies_outside(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    sitk.WriteImage(sitk.ConstantPad(drawn, [2, 3, 1], [1, 0, 4]), str(tmp_path / "m.mha"))
+    assert_same_voxels(read_fragment_mask(tmp_path / "m.mha", scan=scan), drawn)
+    sitk.WriteImage(sitk.ConstantPad(drawn, [2, 3, 1], [1, 0, 4], 1.0), str(tmp_path / "m.mha"))
+    with pytest.raises(MaskError, match="outside"):
+        read_fragment_mask(tmp_path / "m.mha", scan=scan)
+
+
+def shifted(image: sitk.Image) -> sitk.Image:
+    moved = sitk.Image(image)
+    moved.SetOrigin((image.GetOrigin()[0] + 0.3, *image.GetOrigin()[1:]))
+    return moved
+
+
+def turned(image: sitk.Image) -> sitk.Image:
+    """Half a degree about the first corner: a voxel away at the far one."""
+    angle = np.deg2rad(0.5)
+    turn = np.array(
+        [[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]]
+    )
+    moved = sitk.Image(image)
+    moved.SetDirection((turn @ np.asarray(image.GetDirection()).reshape(3, 3)).ravel().tolist())
+    return moved
+
+
+def finer(image: sitk.Image) -> sitk.Image:
+    return sitk.Expand(image, [1, 1, 2])
+
+
+@pytest.mark.parametrize("spoil", [shifted, turned, finer])
+def test_a_mask_on_another_grid_is_refused(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image, spoil: object
+) -> None:
+    assert callable(spoil)
+    sitk.WriteImage(spoil(drawn), str(tmp_path / "m.nii.gz"))
+    with pytest.raises(MaskError, match="another grid"):
+        read_fragment_mask(tmp_path / "m.nii.gz", scan=scan)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        (lambda mask: mask * 0, "empty"),
+        (lambda mask: mask + 2 * (mask > 0.9), "several labels"),
+        (lambda mask: mask - 1, "negative"),
+        (lambda mask: np.where(mask > 0.9, np.nan, mask), "non-finite"),
+    ],
+)
+def test_values_that_are_no_mask_are_refused(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image, values: object, message: str
+) -> None:
+    assert callable(values)
+    spoilt = like(values(sitk.GetArrayFromImage(drawn)), drawn)
+    sitk.WriteImage(spoilt, str(tmp_path / "m.mha"))
+    with pytest.raises(MaskError, match=message):
+        read_fragment_mask(tmp_path / "m.mha", scan=scan)
+
+
+def test_what_is_no_mask_file_is_refused(tmp_path: Path, scan: Scan) -> None:
+    with pytest.raises(MaskError, match="not a mask file"):
+        read_fragment_mask(tmp_path / "nowhere.nii.gz", scan=scan)
+    (tmp_path / "notes.nii.gz").write_text("not an image")
+    with pytest.raises(MaskError, match="cannot be read"):
+        read_fragment_mask(tmp_path / "notes.nii.gz", scan=scan)
+    (tmp_path / "broken.dcm").write_bytes(bytes(128) + b"DICM" + b"\1" * 40)
+    with pytest.raises(MaskError, match="cannot be read"):
+        read_fragment_mask(tmp_path / "broken.dcm", scan=scan)
+
+
+def write_slicer_file(
+    path: Path, image: sitk.Image, layers: list[np.ndarray], segments: list[tuple[str, int, int]]
+) -> None:
+    """A segmentation as 3D Slicer saves it; segments are (name, layer, label value)."""
+    axes = (np.asarray(image.GetDirection()).reshape(3, 3) * np.asarray(image.GetSpacing())).T
+    directions = " ".join("(" + ",".join(f"{v:.17g}" for v in axis) + ")" for axis in axes)
+    sizes = " ".join(str(n) for n in image.GetSize())
+    several = len(layers) > 1
+    lines = [
+        "NRRD0004",
+        "type: unsigned char",
+        f"dimension: {4 if several else 3}",
+        "space: left-posterior-superior",
+        f"sizes: {len(layers)} {sizes}" if several else f"sizes: {sizes}",
+        f"space directions: {'none ' if several else ''}{directions}",
+        f"kinds: {'list ' if several else ''}domain domain domain",
+        "encoding: raw",
+        "space origin: (" + ",".join(f"{v:.17g}" for v in image.GetOrigin()) + ")",
+    ]
+    for number, (name, layer, label) in enumerate(segments):
+        lines += [
+            f"Segment{number}_LabelValue:={label}",
+            f"Segment{number}_Layer:={layer}",
+            f"Segment{number}_Name:={name}",
+        ]
+    data = np.stack(layers, axis=-1) if several else layers[0]
+    path.write_bytes("\n".join(lines).encode() + b"\n\n" + data.astype(np.uint8).tobytes())
+
+
+def test_slicer_segment_is_found_by_name_among_overlapping_layers(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    mask = sitk.GetArrayFromImage(hard(drawn))
+    disc = np.zeros_like(mask)
+    disc[:, 5:9] = 1
+    path = tmp_path / "drawn.seg.nrrd"
+    write_slicer_file(path, drawn, [disc, mask * 3], [("Disc", 0, 1), ("Herniated fragment", 1, 3)])
+    found = read_fragment_mask(path, scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+
+
+def test_only_slicer_segment_is_taken_whatever_its_name(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    mask = sitk.GetArrayFromImage(hard(drawn))
+    write_slicer_file(tmp_path / "m.seg.nrrd", drawn, [mask], [("Segment_1", 0, 1)])
+    found = read_fragment_mask(tmp_path / "m.seg.nrrd", scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+
+
+@pytest.mark.parametrize("names", [("Segment_1", "Segment_2"), ("fragment 1", "Sequester")])
+def test_which_slicer_segment_is_meant_is_never_guessed(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image, names: tuple[str, str]
+) -> None:
+    mask = sitk.GetArrayFromImage(hard(drawn))
+    segments = [(name, 0, number + 1) for number, name in enumerate(names)]
+    write_slicer_file(tmp_path / "m.seg.nrrd", drawn, [mask], segments)
+    with pytest.raises(MaskError, match="2 segments"):
+        read_fragment_mask(tmp_path / "m.seg.nrrd", scan=scan)
+
+
+def test_segmentation_that_slicer_saved_without_voxels_is_empty(tmp_path: Path, scan: Scan) -> None:
+    image = blank(shape=(1, 1, 1))
+    write_slicer_file(tmp_path / "m.seg.nrrd", image, [np.zeros((1, 1, 1))], [("Fragment", 0, 1)])
+    with pytest.raises(MaskError, match="empty"):
+        read_fragment_mask(tmp_path / "m.seg.nrrd", scan=scan)
+
+
+def slices_of(scan: Scan) -> list[pydicom.Dataset]:
+    """Headers of the scan as a classic MR series, one a slice."""
+    image = scan.image
+    axes = np.asarray(image.GetDirection()).reshape(3, 3)
+    study, frame = generate_uid(), generate_uid()
+    headers = []
+    for k in range(image.GetSize()[2]):
+        header = pydicom.Dataset()
+        header.SOPClassUID, header.SOPInstanceUID = MRImageStorage, generate_uid()
+        header.StudyInstanceUID, header.SeriesInstanceUID = study, scan.series_uid
+        header.FrameOfReferenceUID, header.Modality = frame, "MR"
+        header.PatientID = header.PatientName = header.PatientBirthDate = header.PatientSex = ""
+        header.StudyID = header.StudyDate = header.StudyTime = header.AccessionNumber = ""
+        header.Columns, header.Rows = image.GetSize()[:2]
+        header.PixelSpacing = [image.GetSpacing()[1], image.GetSpacing()[0]]
+        header.SliceThickness = header.SpacingBetweenSlices = image.GetSpacing()[2]
+        header.ImageOrientationPatient = [round(v, 9) for v in (*axes[:, 0], *axes[:, 1])]
+        position = image.TransformIndexToPhysicalPoint((0, 0, k))
+        header.ImagePositionPatient = [round(v, 9) for v in position]
+        header.InstanceNumber = k + 1
+        header.file_meta = pydicom.dataset.FileMetaDataset()
+        header.file_meta.TransferSyntaxUID = ExplicitVRLittleEndian
+        headers.append(header)
+    return headers
+
+
+def write_segmentation(
+    path: Path, scan: Scan, masks: dict[str, np.ndarray], *, fractional: bool = False
+) -> None:
+    code = hd.sr.CodedConcept("414403008", "SCT", "Herniated structure")
+    descriptions = [
+        hd.seg.SegmentDescription(
+            segment_number=number,
+            segment_label=label,
+            segmented_property_category=code,
+            segmented_property_type=code,
+            algorithm_type=hd.seg.SegmentAlgorithmTypeValues.MANUAL,
+        )
+        for number, label in enumerate(masks, start=1)
+    ]
+    kind = hd.seg.SegmentationTypeValues
+    hd.seg.Segmentation(
+        source_images=slices_of(scan),
+        pixel_array=np.stack(list(masks.values()), axis=-1),
+        segmentation_type=kind.FRACTIONAL if fractional else kind.BINARY,
+        segment_descriptions=descriptions,
+        series_instance_uid=generate_uid(),
+        series_number=2,
+        sop_instance_uid=generate_uid(),
+        instance_number=1,
+        manufacturer="test",
+        manufacturer_model_name="test",
+        software_versions="1",
+        device_serial_number="1",
+    ).save_as(path)
+
+
+def test_dicom_segment_is_found_by_name_and_its_left_out_frames_are_empty(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    mask = sitk.GetArrayFromImage(hard(drawn))
+    filled = mask.any(axis=(1, 2))
+    assert filled.any()
+    assert not filled.all()
+    write_segmentation(tmp_path / "s.dcm", scan, {"Disc": 1 - mask, "Sequester": mask})
+    found = read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+    write_segmentation(tmp_path / "s.dcm", scan, {"Segment 1": mask})
+    found = read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+
+
+def test_dicom_segment_on_two_slices_with_an_empty_one_between(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    mask = np.zeros_like(sitk.GetArrayFromImage(hard(drawn)))
+    mask[2, 10:14, 12:15] = mask[4, 20:22, 5:9] = 1
+    write_segmentation(tmp_path / "s.dcm", scan, {"Fragment": mask})
+    found = read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+
+
+def test_dicom_segment_on_a_single_slice(tmp_path: Path, scan: Scan, drawn: sitk.Image) -> None:
+    mask = np.zeros_like(sitk.GetArrayFromImage(hard(drawn)))
+    mask[3, 10:14, 12:15] = 1
+    write_segmentation(tmp_path / "s.dcm", scan, {"Fragment": mask})
+    found = read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(found), mask)
+
+
+def test_fractional_dicom_segment_is_an_occupancy(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    values = sitk.GetArrayFromImage(drawn)
+    write_segmentation(tmp_path / "s.dcm", scan, {"Fragment": values}, fractional=True)
+    found = read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+    np.testing.assert_allclose(sitk.GetArrayFromImage(found), values, atol=1 / 255)
+
+
+def test_dicom_segmentation_of_another_series_is_refused(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    other = replace(scan, series_uid=generate_uid())
+    write_segmentation(tmp_path / "s.dcm", other, {"F": sitk.GetArrayFromImage(hard(drawn))})
+    with pytest.raises(MaskError, match="another series"):
+        read_fragment_mask(tmp_path / "s.dcm", scan=scan)
+
+
+def test_dicom_image_is_no_segmentation(tmp_path: Path, scan: Scan) -> None:
+    slices_of(scan)[0].save_as(tmp_path / "image.dcm", enforce_file_format=True)
+    with pytest.raises(MaskError, match="DICOM segmentation"):
+        read_fragment_mask(tmp_path / "image.dcm", scan=scan)
