@@ -15,6 +15,10 @@ class NoStudyError(InputError):
     """Nothing readable where a study was expected."""
 
 
+class PixelDataError(InputError):
+    """A file whose pixel values are cut off, cannot be decoded, or hold no picture."""
+
+
 class SeriesChoiceError(InputError):
     """No series fits, or the one asked for is not there."""
 
@@ -41,3 +45,7 @@ class NotLumbarSpineError(InputError):
 
 class MaskError(InputError):
     """A mask from outside that does not fit its scan."""
+
+
+class OutputError(InputError):
+    """A folder that results cannot or must not be written to."""

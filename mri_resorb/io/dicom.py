@@ -1,0 +1,207 @@
+"""DICOM files: found by content, headers first, pixels only of what was chosen.
+
+pydicom alone does this, not highdicom's `get_volume_from_series`: highdicom takes a second to
+import, of the five that a pair has from files to report, and refuses files without Modality,
+StudyDate or standard UIDs, which public lumbar sets ship. Its gate, that positions lie at one
+distance along the normal, is applied in `mri_resorb.io.stacks`.
+
+Messages name a file by its place in the order of names, never by its name: names of exported
+files often hold the patient's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import pydicom
+from pydicom.config import disable_value_validation
+from pydicom.dataset import Dataset
+from pydicom.pixels.utils import pixel_array
+from pydicom.uid import (
+    UID,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
+
+from mri_resorb.errors import PixelDataError
+from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of, text_of
+
+MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+
+_VALUE_REPRESENTATIONS = frozenset(b"AE AS CS DA DS DT IS LO OB OW PN SH SQ TM UI UL US UN".split())
+
+
+@dataclass(frozen=True)
+class Finding:
+    """All images below a folder, and what could not be read.
+
+    Attributes:
+        damaged: (SeriesInstanceUID or "", sentence) of each DICOM file that is cut off or broken.
+    """
+
+    frames: tuple[Frame, ...]
+    damaged: tuple[tuple[str, str], ...]
+
+
+def find_frames(paths: Sequence[Path]) -> Finding:
+    """Read the headers of all DICOM files among `paths`, recognised by content, not by name."""
+    frames: list[Frame] = []
+    damaged: list[tuple[str, str]] = []
+    for number, path in enumerate(paths, start=1):
+        place = f"file {number} of {len(paths)} (in the order of names)"
+        try:
+            if not is_dicom(path):
+                continue
+            with quiet_pydicom():
+                dataset = pydicom.dcmread(
+                    path, stop_before_pixels=True, force=True, specific_tags=HEADER_KEYWORDS
+                )
+                if text_of(dataset, "SOPClassUID") == MEDIA_DIRECTORY or _is_directory(dataset):
+                    continue
+                if "Rows" in dataset and _stored_whole(dataset, path):
+                    frames += frames_of(dataset, path=path, place=place)
+                elif "Rows" in dataset or _should_be_image(dataset):
+                    series = text_of(dataset, "SeriesInstanceUID")
+                    damaged.append((series, f"{place} is cut off; copy the study again."))
+        except Exception:  # pydicom raises whatever a broken file leads it to
+            damaged.append(("", f"{place} is damaged DICOM; copy the study again."))
+    return Finding(tuple(frames), tuple(damaged))
+
+
+def is_dicom(path: Path) -> bool:
+    """Tell DICOM by content: the preamble's mark, or a first element as old files begin with."""
+    with path.open("rb") as file:
+        head = file.read(132)
+    if head[128:] == b"DICM":
+        return True
+    if len(head) < 16:
+        return False
+    for order in ("little", "big"):
+        group = int.from_bytes(head[:2], order)
+        element = int.from_bytes(head[2:4], order)
+        if group in {0x0002, 0x0008} and element <= 0x0070:
+            implicit_length = int.from_bytes(head[4:8], order)
+            return head[4:6] in _VALUE_REPRESENTATIONS or implicit_length <= 1024
+    return False
+
+
+def is_media_directory(path: Path) -> bool:
+    """Whether the file is a DICOMDIR: an index of the files around it."""
+    with quiet_pydicom():
+        return _is_directory(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True))
+
+
+def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+    """Decode frames and apply what turns stored values into intensities.
+
+    MONOCHROME1 is inverted within its stored range, so that bright is always much signal; then
+    the frame's own rescale slope and intercept are applied.
+
+    Returns:
+        (frames, rows, columns) float32, in the order given, and the SHA-256 of each file, sorted.
+
+    Raises:
+        PixelDataError: a file is cut off, or its compression cannot be decoded.
+    """
+    pixels = np.empty((len(frames), frames[0].rows, frames[0].columns), np.float32)
+    hashes = set()
+    by_path: dict[Path, list[int]] = {}
+    for i, frame in enumerate(frames):
+        by_path.setdefault(frame.header.path, []).append(i)
+    for path, places in by_path.items():
+        content = path.read_bytes()
+        hashes.add(hashlib.sha256(content).hexdigest())
+        stored = _decode(content, place=frames[places[0]].header.place)
+        for i in places:
+            frame = frames[i]
+            if frame.index >= len(stored) or stored.shape[1:] != pixels.shape[1:]:
+                raise PixelDataError(
+                    f"{frame.header.place} holds fewer pixels than its header says; copy the "
+                    "study again."
+                )
+            pixels[i] = stored[frame.index] * np.float32(frame.slope) + np.float32(frame.intercept)
+    return pixels, tuple(sorted(hashes))
+
+
+def _decode(content: bytes, *, place: str) -> npt.NDArray[np.float32]:
+    """All frames of a file, (frames, rows, columns), with much signal bright, before rescaling."""
+    try:
+        with quiet_pydicom():
+            dataset = pydicom.dcmread(io.BytesIO(content), force=True)
+            # Files without meta information do not say how they are written; the reader saw it.
+            if "TransferSyntaxUID" not in dataset.file_meta:
+                dataset.file_meta.TransferSyntaxUID = _read_syntax(dataset)
+            stored = pixel_array(dataset, raw=True)
+    except Exception as error:  # each decoder has its own exceptions
+        raise PixelDataError(
+            f"{place}: its pixels are cut off or cannot be decoded; copy the study again, or "
+            "export it without compression."
+        ) from error
+    if int(dataset.get("NumberOfFrames", 1) or 1) == 1:
+        stored = stored[np.newaxis]
+    values = stored.astype(np.float32)
+    if dataset.PhotometricInterpretation == "MONOCHROME1":
+        signed = dataset.PixelRepresentation == 1
+        values = np.float32(-1 if signed else 2**dataset.BitsStored - 1) - values
+    return values
+
+
+def _read_syntax(dataset: pydicom.FileDataset) -> UID:
+    implicit, little_endian = dataset.original_encoding
+    if implicit:
+        return ImplicitVRLittleEndian
+    return ExplicitVRLittleEndian if little_endian else ExplicitVRBigEndian
+
+
+@contextmanager
+def quiet_pydicom() -> Iterator[None]:
+    """Keep pydicom's remarks on unusual values off the screen: what matters is checked here."""
+    with warnings.catch_warnings(), disable_value_validation():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _is_directory(dataset: Dataset) -> bool:
+    meta = getattr(dataset, "file_meta", None)
+    return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == MEDIA_DIRECTORY
+
+
+def _should_be_image(dataset: Dataset) -> bool:
+    """Whether a file that ends before its Rows was to be an MR image."""
+    sop_class = text_of(dataset, "SOPClassUID")
+    return not sop_class or sop_class.startswith("1.2.840.10008.5.1.4.1.1.4")
+
+
+def _stored_whole(dataset: Dataset, path: Path) -> bool:
+    """Whether a file is long enough for the pixels it says it has, if they are not compressed."""
+    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+    if syntax is not None and (syntax.is_compressed or syntax.is_deflated):
+        return True
+    return path.stat().st_size >= (
+        int(dataset.get("NumberOfFrames", 1) or 1)
+        * int(dataset.Rows)
+        * int(dataset.Columns)
+        * int(dataset.get("SamplesPerPixel", 1) or 1)
+        * int(dataset.get("BitsAllocated", 16))
+        // 8
+    )
+
+
+def list_files(folder: Path) -> list[Path]:
+    """All files below a folder in the order of names; links to folders are not followed."""
+    return sorted(
+        path
+        for root, _, names in os.walk(folder)
+        for name in names
+        if (path := Path(root, name)).is_file()
+    )

@@ -1,0 +1,127 @@
+"""NIfTI, NRRD and MetaImage files: one volume each, with orientation or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import cast
+
+import nibabel as nib
+import numpy as np
+import SimpleITK as sitk
+
+from mri_resorb.errors import GeometryError, PixelDataError
+from mri_resorb.model import FloatArray
+
+NIFTI_SUFFIXES = (".nii", ".nii.gz")
+ITK_SUFFIXES = (".nrrd", ".mha")
+
+FORMS_AGREE_MM = 0.2
+"""Largest distance between a voxel's places by sform and by qform."""
+PERPENDICULAR = 1e-3
+"""Largest scalar product of two axes' unit vectors."""
+
+
+def is_volume_file(path: Path) -> bool:
+    """Whether the name ends as those of the formats that are read here."""
+    return path.name.lower().endswith(NIFTI_SUFFIXES + ITK_SUFFIXES)
+
+
+def read_volume_file(path: Path) -> tuple[sitk.Image, str]:
+    """Read a volume with its geometry, in the file's own axis order, LPS, and its SHA-256.
+
+    Raises:
+        PixelDataError: the file is cut off, is no image, or holds several volumes or colours.
+        GeometryError: no orientation, two that disagree, or axes that are not perpendicular.
+    """
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    if path.name.lower().endswith(NIFTI_SUFFIXES):
+        return _read_nifti(path), digest
+    return _read_itk(path), digest
+
+
+def _read_nifti(path: Path) -> sitk.Image:
+    try:
+        image = cast(nib.Nifti1Image, nib.load(path))
+        stored = np.asanyarray(image.dataobj)
+    except Exception as error:  # gzip, zlib, struct and nibabel have their own
+        raise _unreadable(path) from error
+    while stored.ndim > 3 and stored.shape[-1] == 1:
+        stored = stored[..., 0]
+    _check_pixels(path, shape=stored.shape, numbers=stored.dtype.kind in "iuf")
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ _nifti_affine(image)
+    spacing = np.linalg.norm(affine[:3, :3], axis=0)
+    if not np.all(np.isfinite(affine)) or np.any(spacing <= 0):
+        raise GeometryError(f"{path.name}: its voxel size or orientation is zero or not a number.")
+    direction = affine[:3, :3] / spacing
+    if np.max(np.abs(direction.T @ direction - np.eye(3))) > PERPENDICULAR:
+        raise GeometryError(
+            f"{path.name}: its axes are not perpendicular to one another (sheared by a "
+            "registration or a tilted gantry); give the original series."
+        )
+    volume = sitk.GetImageFromArray(stored.astype(np.float32).transpose(2, 1, 0))
+    volume.SetOrigin(affine[:3, 3].tolist())
+    volume.SetSpacing(spacing.tolist())
+    volume.SetDirection(direction.ravel().tolist())
+    return volume
+
+
+def _nifti_affine(image: nib.Nifti1Image) -> FloatArray:
+    """Voxel to RAS mm, by sform or qform; both must say the same if both speak."""
+    sform, sform_code = image.get_sform(coded=True)
+    qform, qform_code = image.get_qform(coded=True)
+    if not sform_code and not qform_code:
+        raise GeometryError(
+            "The NIfTI file has neither sform nor qform, so left and right, up and down are not "
+            "known; convert the series again with its orientation."
+        )
+    if sform_code and qform_code:
+        corners = np.array(np.meshgrid(*[(0, n - 1) for n in image.shape[:3]])).reshape(3, -1)
+        corners = np.vstack([corners, np.ones(8)])
+        apart = float(np.max(np.linalg.norm(((sform - qform) @ corners)[:3], axis=0)))
+        if apart > FORMS_AGREE_MM:
+            raise GeometryError(
+                f"The NIfTI file's sform and qform put its voxels up to {apart:.1f} mm apart; "
+                "convert the series again, or clear the form that is wrong."
+            )
+    return np.asarray(sform if sform_code else qform, float)
+
+
+def _read_itk(path: Path) -> sitk.Image:
+    try:
+        volume = sitk.ReadImage(str(path))
+    except RuntimeError as error:
+        raise _unreadable(path) from error
+    if path.suffix.lower() == ".nrrd" and not _nrrd_has_space(path):
+        raise GeometryError(
+            f"{path.name} names no anatomical space, so left and right, up and down are not known."
+        )
+    while volume.GetDimension() > 3 and volume.GetSize()[-1] == 1:
+        size = [*volume.GetSize()[:-1], 0]
+        volume = sitk.Extract(volume, size, [0] * len(size))
+    numbers = volume.GetNumberOfComponentsPerPixel() == 1 and "complex" not in (
+        volume.GetPixelIDTypeAsString()
+    )
+    _check_pixels(path, shape=volume.GetSize(), numbers=numbers)
+    return cast(sitk.Image, sitk.Cast(volume, sitk.sitkFloat32))
+
+
+def _nrrd_has_space(path: Path) -> bool:
+    with path.open("rb") as file:
+        head = file.read(4096).split(b"\n\n", 1)[0].lower()
+    return b"\nspace:" in head.replace(b"\r", b"")
+
+
+def _check_pixels(path: Path, *, shape: tuple[int, ...], numbers: bool) -> None:
+    if not numbers:
+        raise PixelDataError(f"{path.name} holds colours or vectors, not one number a voxel.")
+    if len(shape) < 3:
+        raise GeometryError(f"{path.name} holds one picture: one slice is no volume.")
+    if len(shape) > 3:
+        raise PixelDataError(
+            f"{path.name} holds {shape[3]} volumes; save the one to be measured by itself."
+        )
+
+
+def _unreadable(path: Path) -> PixelDataError:
+    return PixelDataError(f"{path.name} is cut off or not an image of its kind; copy it again.")
