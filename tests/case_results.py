@@ -31,7 +31,7 @@ from mri_resorb.model import (
 
 SAGITTAL = (0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0)
 SPACING_MM = (0.9, 0.8, 4.4)
-SHAPE = (9, 140, 110)
+SHAPE = (7, 120, 100)
 DISC_CENTRE = (-3.0, 20.0, -15.0)
 BACK_OF_DISC = (-3.0, 38.0, -15.0)
 
