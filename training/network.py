@@ -1,0 +1,65 @@
+"""The anatomy network: a small 2.5-D U-Net that works at half the pixel grid inside.
+
+Three neighbouring slices come in, the middle one's classes come out. Pixels are folded 2 x 2 into
+channels at the door and unfolded at the exit (space to depth), so that outlines are drawn on the
+full grid while the convolutions run on a quarter of the pixels: that is what makes two cores
+enough.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+CLASSES = 5  # background, vertebra, disc, canal, sacrum
+SLICES = 3
+
+
+def _convolution(inputs: int, outputs: int) -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(inputs, outputs, 3, padding=1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
+    )
+
+
+class AnatomyNetwork(nn.Module):
+    """(batch, 3 slices, rows, columns) intensities to (batch, 5, rows, columns) logits.
+
+    Rows and columns must be multiples of 32.
+    """
+
+    def __init__(self, channels: tuple[int, ...] = (32, 64, 96, 128, 160)) -> None:
+        super().__init__()
+        self.fold = nn.PixelUnshuffle(2)
+        self.down = nn.ModuleList()
+        inputs = SLICES * 4
+        for outputs in channels:
+            self.down.append(
+                nn.Sequential(_convolution(inputs, outputs), _convolution(outputs, outputs))
+            )
+            inputs = outputs
+        self.up = nn.ModuleList()
+        for outputs in reversed(channels[:-1]):
+            self.up.append(
+                nn.Sequential(
+                    _convolution(inputs + outputs, outputs), _convolution(outputs, outputs)
+                )
+            )
+            inputs = outputs
+        self.head = nn.Conv2d(inputs, CLASSES * 4, 1)
+        self.unfold = nn.PixelShuffle(2)
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """Logits of the middle slice."""
+        x = self.fold(slices)
+        skipped = []
+        for block in self.down[:-1]:
+            x = block(x)
+            skipped.append(x)
+            x = nn.functional.max_pool2d(x, 2)
+        x = self.down[-1](x)
+        for block in self.up:
+            x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
+            x = block(torch.cat([x, skipped.pop()], dim=1))
+        return self.unfold(self.head(x))

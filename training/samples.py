@@ -1,0 +1,173 @@
+"""Turns labelled volumes into training crops: thick slices, poses, contrasts, noise, artefacts.
+
+A crop is the three neighbouring slices that the network sees and the soft classes of the middle
+one: how much of each pixel (and of the slice's thickness) every structure fills. Trained on these,
+the network's probabilities mean occupancy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from training.network import CLASSES, SLICES
+from training.patients import UNKNOWN
+
+PIXEL_MM = 0.7
+CROP = 256
+FRAGMENT = 5
+"""Label of implanted fragment voxels: disc to the network, marked so that crops can find them."""
+
+FloatImage = npt.NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Volume:
+    """(slices, rows, columns) uint8 arrays, perhaps memory-mapped; spacing in mm, same order."""
+
+    image: npt.NDArray[np.uint8]
+    labels: npt.NDArray[np.uint8]
+    spacing_mm: tuple[float, float, float]
+    focus: npt.NDArray[np.intp]
+    """(points, 3) voxels worth centring a crop on."""
+
+
+def focus_points(labels: npt.NDArray[np.uint8], *, count: int = 400) -> npt.NDArray[np.intp]:
+    """Voxels of discs and fragments, a fixed random pick of them."""
+    fragment = np.argwhere(labels == FRAGMENT)
+    disc = np.argwhere(labels == 2)
+    rng = np.random.default_rng(0)
+    picks = [p[rng.integers(0, len(p), count)] for p in (disc, fragment) if len(p)]
+    return np.concatenate(picks)
+
+
+def draw_crop(
+    volume: Volume, *, rng: np.random.Generator
+) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """One training crop.
+
+    Returns:
+        slices (3, CROP, CROP) normalised intensities, classes (5, CROP, CROP) soft labels, and
+        weight (CROP, CROP), 0 where unlabelled and more than 1 on fragments.
+    """
+    slices, rows, columns = volume.image.shape
+    averaged = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.1, 0.15, 0.15, 0.15, 0.15]))
+    distance = averaged + int(rng.integers(0, 2)) if averaged > 1 else int(rng.choice([1, 1, 2]))
+    if rng.random() < 0.7:
+        centre = volume.focus[rng.integers(len(volume.focus))].astype(float)
+    else:
+        centre = rng.uniform((0, 0.1 * rows, 0.2 * columns), (slices, 0.95 * rows, columns))
+    start = int(np.clip(centre[0] - averaged // 2, 0, slices - averaged))
+
+    row, column = _pose(volume=volume, centre=centre, rng=rng)
+    planes = [_nearest(volume.labels[k], row, column) for k in range(start, start + averaged)]
+    classes, known, fragment = _soft_classes(np.stack(planes))
+    stack = []
+    for offset in range(-(SLICES // 2), SLICES // 2 + 1):
+        first = start + offset * distance
+        if first < 0 or first + averaged > slices:  # the study ends here: its last slice again
+            first = start if offset else first
+        thick = volume.image[first : first + averaged].mean(axis=0, dtype=np.float32)
+        stack.append(_smooth_lookup(thick, row, column))
+    image = np.stack(stack)
+    if rng.random() < 0.15:  # end of the field of view
+        side, depth = int(rng.integers(4)), int(rng.integers(10, CROP // 3))
+        np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
+        np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
+    image = augment(image, classes=classes, rng=rng)
+    weight = known * (1.0 + 1.0 * fragment)
+    if rng.random() < 0.5:  # in-plane left-right is the slice order: mirror the stack
+        image = image[::-1]
+    return np.ascontiguousarray(image), classes, weight.astype(np.float32)
+
+
+def _pose(
+    *, volume: Volume, centre: npt.NDArray[np.float64], rng: np.random.Generator
+) -> tuple[FloatImage, FloatImage]:
+    """Source row and column of each pixel of a crop drawn at twice the resolution."""
+    size = CROP * 2
+    zoom = np.exp(rng.uniform(np.log(0.75), np.log(1.35))) * PIXEL_MM / 2
+    angle = np.deg2rad(rng.normal(0, 12))
+    stretch = np.exp(rng.normal(0, 0.06))
+    shift = rng.uniform(-0.35, 0.35, 2) * CROP * PIXEL_MM
+    along = (np.arange(size, dtype=np.float32) - size / 2 + 0.5) * np.float32(zoom)
+    down, across = along[:, None] * np.float32(stretch), along[None] / np.float32(stretch)
+    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
+    y = cosine * down - sine * across + np.float32(shift[0])
+    x = sine * down + cosine * across + np.float32(shift[1])
+    if rng.random() < 0.5:
+        y += _smooth_field(rng.normal(0, 1.2, (6, 6)), size)
+        x += _smooth_field(rng.normal(0, 1.2, (6, 6)), size)
+    row = np.float32(centre[1]) + y / np.float32(volume.spacing_mm[1])
+    return row, np.float32(centre[2]) + x / np.float32(volume.spacing_mm[2])
+
+
+def _smooth_field(coarse: npt.NDArray[np.float64], size: int) -> FloatImage:
+    return cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+
+
+def _nearest(plane: npt.NDArray[np.uint8], row: FloatImage, column: FloatImage) -> FloatImage:
+    return cv2.remap(np.ascontiguousarray(plane), column, row, cv2.INTER_NEAREST)
+
+
+def _smooth_lookup(plane: FloatImage, row: FloatImage, column: FloatImage) -> FloatImage:
+    return _halve(cv2.remap(plane, column, row, cv2.INTER_LINEAR))
+
+
+def _halve(image: npt.NDArray[np.generic]) -> FloatImage:
+    """Mean of 2 x 2 pixels: the pixel's area, not a point of it."""
+    size = (image.shape[1] // 2, image.shape[0] // 2)
+    return cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
+
+
+def _soft_classes(
+    labels: npt.NDArray[np.uint8],
+) -> tuple[FloatImage, FloatImage, FloatImage]:
+    """Soft classes, known pixels and fragment pixels of a stack of label planes."""
+
+    def filled(value: int) -> FloatImage:
+        return _halve((labels == value).sum(axis=0, dtype=np.uint8)) / len(labels)
+
+    parts = {value: filled(value) for value in (1, 2, 3, 4, FRAGMENT, UNKNOWN)}
+    fragment, known = parts[FRAGMENT], (parts[UNKNOWN] == 0).astype(np.float32)
+    foreground = [parts[1], parts[2] + fragment, parts[3], parts[4]]
+    return np.stack([1 - sum(foreground) - parts[UNKNOWN], *foreground]), known, fragment
+
+
+def augment(image: FloatImage, *, classes: FloatImage, rng: np.random.Generator) -> FloatImage:
+    """Vary contrast, field, noise and artefacts of one crop, then normalise it as a scan is."""
+    image = image / max(float(np.percentile(image[:, ::3, ::3], 99.5)), 1.0)
+    if rng.random() < 0.35:  # other sequences: each tissue its own gain
+        gains = np.exp(rng.normal(0, 0.35, CLASSES)).astype(np.float32)
+        image = image * _blur(np.tensordot(gains, classes, 1), 0.7)
+    if rng.random() < 0.25:  # any monotone change of contrast
+        levels = np.r_[0, np.cumsum(rng.dirichlet(np.full(6, 1.5)))]
+        image = np.interp(image, np.linspace(0, 1.2, 7), levels).astype(np.float32)
+    image = np.power(np.maximum(image, 0), np.float32(np.exp(rng.normal(0, 0.25))))
+    if rng.random() < 0.5:
+        image = image * _smooth_field(np.exp(rng.normal(0, 0.3, (4, 4))), CROP)
+    if rng.random() < 0.4:
+        sigma = abs(rng.normal(0, 0.8)) + 0.05
+        image = np.stack([_blur(plane, sigma) for plane in image])
+    if rng.random() < 0.15:  # motion or pulsation: a shifted ghost along the phase direction
+        ghost = np.roll(image, int(rng.integers(10, 90)), axis=int(rng.integers(1, 3)))
+        image = image + np.float32(rng.uniform(0.03, 0.15)) * ghost
+    noise = rng.standard_normal((2, *image.shape), dtype=np.float32)
+    noise *= np.float32(abs(rng.normal(0, 0.05)))
+    image = np.hypot(image + noise[0], noise[1])
+    if rng.random() < 0.15:  # stretched exports
+        image = np.minimum(image, np.percentile(image, rng.uniform(93, 99.5)))
+    return normalise(image) * np.float32(np.exp(rng.normal(0, 0.12)))
+
+
+def _blur(image: FloatImage, sigma_pixels: float) -> FloatImage:
+    return cv2.GaussianBlur(image, (0, 0), sigma_pixels)
+
+
+def normalise(image: FloatImage) -> FloatImage:
+    """As `mri_resorb.segment.network.normalise`, for a crop."""
+    low, high = np.percentile(image[:, ::2, ::2], (1, 99))
+    return ((image - low) / max(float(high - low), 1e-3)).astype(np.float32)

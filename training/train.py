@@ -1,0 +1,180 @@
+"""Train the anatomy network.
+
+    python -m training.train --data SPIDER_FOLDER --implants FOLDER --checkpoint FILE --minutes 60
+
+Implanted volumes are looked for anew as training goes on, so they may still be in the making.
+Stopped and started again, it goes on from the checkpoint.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import queue
+import threading
+import time
+from pathlib import Path
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+
+from training.network import AnatomyNetwork
+from training.patients import all_patients, read_patient, validation_patients
+from training.samples import Volume, draw_crop, focus_points
+
+BATCH = 8
+
+
+class Pool:
+    """The volumes to draw from: every training patient, and what implants there are by now."""
+
+    def __init__(self, *, data: Path, implants: Path | None, patients: list[str]) -> None:
+        self.implants, self.patients = implants, set(patients)
+        self.real: list[Volume] = []
+        for patient in patients:
+            read = read_patient(data, patient)
+            self.real.append(
+                Volume(read.image, read.labels, read.spacing_mm, focus_points(read.labels))
+            )
+        self.made: dict[Path, Volume] = {}
+        self.look()
+
+    def look(self) -> None:
+        """Take in implanted volumes that have been finished since the last look."""
+        if self.implants is None:
+            return
+        for file in sorted(self.implants.glob("*.npz")):
+            if file in self.made or file.name.split("_")[0] not in self.patients | {"phantom"}:
+                continue
+            small = np.load(file)
+            volume = np.load(file.with_suffix(".npy"), mmap_mode="r")
+            self.made[file] = Volume(
+                volume[0], volume[1], tuple(small["spacing_mm"]), small["focus"]
+            )
+
+    def draw(self, rng: np.random.Generator) -> Volume:
+        made = list(self.made.values())
+        if made and rng.random() < 0.7:
+            return made[rng.integers(len(made))]
+        return self.real[rng.integers(len(self.real))]
+
+
+def batches(pool: Pool, *, seed: int, workers: int) -> queue.Queue[tuple[Tensor, ...]]:
+    """A queue of ready batches, filled by threads (the array work lets go of the lock)."""
+    ready: queue.Queue[tuple[Tensor, ...]] = queue.Queue(maxsize=6)
+
+    def fill(worker: int) -> None:
+        rng = np.random.default_rng([seed, worker])
+        while True:
+            crops = [draw_crop(pool.draw(rng), rng=rng) for _ in range(BATCH)]
+            ready.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))
+
+    for worker in range(workers):
+        threading.Thread(target=fill, args=(worker,), daemon=True).start()
+    return ready
+
+
+def loss_of(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
+    """Soft cross-entropy plus soft Dice over the foreground classes, unlabelled pixels left out."""
+    log_probability = logits.float().log_softmax(1)
+    entropy = -(classes * log_probability).sum(1)
+    entropy = (entropy * weight).sum() / weight.sum()
+    seen = (weight > 0).float()[:, None]
+    probability = log_probability.exp() * seen
+    truth = classes * seen
+    overlap = (probability * truth).sum((0, 2, 3))[1:]
+    total = (probability.square() + truth.square()).sum((0, 2, 3))[1:]
+    return entropy + 0.5 * (1 - (2 * overlap + 1) / (total + 1)).mean()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--implants", type=Path)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=60)
+    parser.add_argument("--learning-rate", type=float, default=2e-3)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--all-patients", action="store_true", help="train on every patient")
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    torch.manual_seed(chosen.seed)
+    cv2.setNumThreads(1)
+
+    kept_out = frozenset() if chosen.all_patients else validation_patients()
+    patients = [p for p in all_patients(chosen.data) if p not in kept_out]
+    pool = Pool(data=chosen.data, implants=chosen.implants, patients=patients)
+    network = AnatomyNetwork().to(memory_format=torch.channels_last)
+    averaged = torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+    optimiser = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=1e-3)
+    step = 0
+    if chosen.checkpoint.exists():
+        state = torch.load(chosen.checkpoint)
+        network.load_state_dict(state["network"])
+        averaged.load_state_dict(state["averaged"])
+        optimiser.load_state_dict(state["optimiser"])
+        step = state["step"]
+
+    ready = batches(pool, seed=chosen.seed + step, workers=chosen.workers)
+    began, losses, first_step = time.monotonic(), [], step
+    last_save = began
+    while (done := (time.monotonic() - began) / (60 * chosen.minutes)) < 1:
+        warm = min(1.0, (step - first_step + 1) / 100)
+        for group in optimiser.param_groups:
+            group["lr"] = (
+                chosen.learning_rate * warm * max(0.01, 0.5 * (1 + math.cos(math.pi * done)))
+            )
+        image, classes, weight = ready.get()
+        with torch.autocast("cpu", torch.bfloat16):
+            logits = network(image.contiguous(memory_format=torch.channels_last))
+        loss = loss_of(logits, classes, weight)
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimiser.step()
+        optimiser.zero_grad(set_to_none=True)
+        averaged.update_parameters(network)
+        losses.append(loss.item())
+        step += 1
+        if step % 100 == 0:
+            pool.look()
+            minutes = (time.monotonic() - began) / 60
+            print(
+                f"{minutes:6.1f} min  step {step}  loss {np.mean(losses[-100:]):.4f}"
+                f"  implanted volumes {len(pool.made)}  queue {ready.qsize()}",
+                flush=True,
+            )
+        if time.monotonic() - last_save > 120 or done >= 1:
+            save(chosen.checkpoint, network, averaged, optimiser, step)
+            last_save = time.monotonic()
+    save(chosen.checkpoint, network, averaged, optimiser, step)
+
+
+def save(
+    file: Path,
+    network: torch.nn.Module,
+    averaged: torch.nn.Module,
+    optimiser: torch.optim.Optimizer,
+    step: int,
+) -> None:
+    """Write the checkpoint beside its place, then rename it there."""
+    beside = file.with_suffix(".part")
+    torch.save(
+        {
+            "network": network.state_dict(),
+            "averaged": averaged.state_dict(),
+            "optimiser": optimiser.state_dict(),
+            "step": step,
+        },
+        beside,
+    )
+    beside.rename(file)
+
+
+if __name__ == "__main__":
+    main()
