@@ -1,16 +1,8 @@
-"""Which series to measure: sagittal T2, by named rules in a fixed order.
-
-The weighting is judged from echo and repetition time, and from descriptions only where these say
-nothing. Limits (ms) for spin echo at 0.2-3 T are convention, wide enough for the protocols of
-lumbar spines: T2 has TE from 60 and TR from 1000 (3-D turbo spin echo repeats that fast), T1 has
-TE to 40 and TR to 1100, or an inversion of 500-1200 (T1 FLAIR); an inversion of 80-300 nulls fat
-(STIR) and shows fluid bright as T2 does.
-"""
+"""Which series to measure: sagittal T2, by named rules in a fixed order."""
 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,11 +11,11 @@ from typing import Literal
 import numpy as np
 
 from mri_resorb.errors import GeometryError, SeriesChoiceError
-from mri_resorb.io.frames import SECONDARY_CAPTURE
-from mri_resorb.io.stacks import Stack, normal
+from mri_resorb.io.contrast import Weighting, fat_suppressed, is_other_region, weighting
+from mri_resorb.io.stacks import MIN_SLICES, Stack, normal
+from mri_resorb.model import Remark
 
 Plane = Literal["sagittal", "coronal", "axial", "oblique"]
-Weighting = Literal["T2", "T1", "PD", "other", "unknown"]
 
 MAX_OBLIQUITY_DEGREES = 30.0
 """A volume is sagittal if its through-plane axis is no further than this from left-right."""
@@ -31,18 +23,10 @@ MAX_OBLIQUITY_DEGREES = 30.0
 ALIKE_RATIO = 1.3
 """Spacings of two dates within this ratio count as the same resolution."""
 
-OPTIONS = "--baseline-series or --follow-up-series"
+WIDE_GAP_RATIO = 1.8
+"""Slice distance to thickness; protocols leave gaps of 10-50 %."""
 
-_NOT_ANATOMY = re.compile(
-    r"\b(loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|phase|dwi|adc|diff|myelo\w*)\b"
-)
-_FAT_SUPPRESSED = re.compile(
-    r"stir|tirm|spair|spir\b|\bfs\b|fat[ _-]?(sat|sup)|_fs|fs_|\bwater\b|_w\b"
-)
-_T2 = re.compile(r"t2|stir|tirm")
-_T1 = re.compile(r"t1")
-_OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|hip|pelv")
-_LUMBAR = re.compile(r"lumb|l[ -]?spine|lws|lsp|l-s")
+OPTIONS = "--baseline-series or --follow-up-series"
 
 
 @dataclass(frozen=True)
@@ -86,9 +70,13 @@ class Candidate:
     @cached_property
     def kind(self) -> Kind:
         """What the other date should have too."""
+        between_rows, between_columns = self.stack.frames[0].spacing_mm or (math.inf, math.inf)
         grid = self.stack.grid
-        spacing = (math.nan,) * 3 if grid is None else grid.spacing_mm
-        return Kind(self.fat_suppressed, float(np.sqrt(spacing[0] * spacing[1])), spacing[2])
+        return Kind(
+            fat_suppressed=self.fat_suppressed,
+            pixel_mm=math.sqrt(between_rows * between_columns),
+            slice_distance_mm=math.inf if grid is None else grid.spacing_mm[2],
+        )
 
     def __str__(self) -> str:
         number = self.stack.header.series_number
@@ -107,8 +95,7 @@ class Candidate:
 
 
 _RULES: tuple[tuple[str, Callable[[Candidate], float]], ...] = (
-    ("is T2-weighted by its own account", lambda one: one.weighting != "T2"),
-    ("is not named after another part of the body", lambda one: _other_region(one.stack)),
+    ("is not named after another part of the body", lambda one: is_other_region(one.stack)),
     ("is not fat-suppressed", lambda one: {False: 0, None: 1, True: 2}[one.fat_suppressed]),
     ("is not derived from another", lambda one: "DERIVED" in one.stack.header.image_type),
     ("has the finest pixels", lambda one: round(one.kind.pixel_mm, 2)),
@@ -117,8 +104,16 @@ _RULES: tuple[tuple[str, Callable[[Candidate], float]], ...] = (
 )
 
 
-def fitting(stacks: Sequence[Stack], *, series: str | None) -> list[Candidate]:
-    """Stacks that can be measured, best first.
+@dataclass(frozen=True)
+class Fitting:
+    """Candidates that can be measured, and those that only their geometry keeps from it."""
+
+    regular: tuple[Candidate, ...]
+    broken: tuple[Candidate, ...]
+
+
+def fitting(stacks: Sequence[Stack], *, series: str | None) -> Fitting:
+    """Stacks that can be measured.
 
     Args:
         stacks: all that a study holds, of any kind and any number of patients.
@@ -133,58 +128,90 @@ def fitting(stacks: Sequence[Stack], *, series: str | None) -> list[Candidate]:
     candidates = [Candidate(stack) for stack in stacks if _may_be_mri(stack)]
     if not candidates:
         raise SeriesChoiceError("The DICOM files hold no MR images with a place in the patient.")
-    if series is None:
-        wanted = [one for one in candidates if one.plane == "sagittal" and _may_be_t2(one)]
-    else:
-        wanted = [one for one in candidates if _is_series(one.stack, series)]
-        if not wanted:
-            raise SeriesChoiceError(
-                f"There is no series '{series}'; there are: {_list(candidates)}."
-            )
-        wanted = [one for one in wanted if one.plane == "sagittal"]
+    asked = [one for one in candidates if series is None or _is_series(one.stack, series)]
+    if not asked:
+        raise SeriesChoiceError(f"There is no series '{series}'; there are: {_list(candidates)}.")
+    wanted = [
+        one
+        for one in asked
+        if one.plane == "sagittal" and (series is not None or one.weighting in {"T2", "unknown"})
+    ]
     if not wanted:
         raise SeriesChoiceError(
-            f"No sagittal T2-weighted series among: {_list(candidates)}. If one of them is a "
-            f"sagittal T2 after all, name it with {OPTIONS}."
+            f"No sagittal T2-weighted series among: {_list(asked)}. If one of them is a sagittal "
+            f"T2 after all, name it with {OPTIONS}."
         )
     regular = [one for one in wanted if one.stack.grid is not None]
+    broken = [one for one in wanted if one.stack.grid is None]
     if not regular:
-        worst = max(wanted, key=lambda one: len(one.stack.frames))
-        raise GeometryError(worst.stack.flaw or "")
-    known = [one for one in regular if one.weighting == "T2"] or regular
-    _check_one_study(known)
-    if series is None and known[0].weighting != "T2" and len(known) > 1:
+        raise GeometryError(max(broken, key=lambda one: len(one.stack.frames)).stack.flaw or "")
+    known = [one for one in regular if one.weighting == "T2"]
+    _check_one_study(known or regular)
+    if series is None and not known and len(regular) > 1:
         raise SeriesChoiceError(
-            f"The files do not say which series is T2-weighted: {_list(known)}; name one with "
+            f"The files do not say which series is T2-weighted: {_list(regular)}; name one with "
             f"{OPTIONS}."
         )
-    return sorted(regular, key=_rank)
+    return Fitting(tuple(known or regular), tuple(broken))
 
 
-def choose(candidates: Sequence[Candidate], *, like: Kind | None = None) -> tuple[Candidate, str]:
+def choose(fitting: Fitting, *, like: Kind | None = None) -> tuple[Candidate, str]:
     """The best candidate, of the kind of the other date where there is one, and why, a sentence."""
     rules = (*_likeness_rules(like), *_RULES)
-    ordered = sorted(candidates, key=lambda one: tuple(rule(one) for _, rule in rules))
+    ordered = sorted(fitting.regular, key=lambda one: tuple(rule(one) for _, rule in rules))
     best = ordered[0]
     text = str(best)
     if len(ordered) == 1:
-        return best, f"{text[0].upper()}{text[1:]} is the only sagittal T2."
+        only = "is the only one that fits" if best.weighting != "T2" else "is the only sagittal T2"
+        return best, f"{text[0].upper()}{text[1:]} {only}."
     reason = next((why for why, rule in rules if rule(best) != rule(ordered[1])), "comes first")
     return best, f"{text[0].upper()}{text[1:]}: of {len(ordered)} sagittal series it {reason}."
 
 
-def choose_pair(
-    baseline: Sequence[Candidate], follow_up: Sequence[Candidate]
-) -> tuple[Candidate, Candidate]:
-    """The best pair of one kind: fat suppression first, then resolution, then the rules."""
+def choose_pair(baseline: Fitting, follow_up: Fitting) -> tuple[Candidate, Candidate]:
+    """The best pair of one kind: fat suppression first, then resolution, then the rules.
+
+    Each of the two is also what `choose` takes when told the kind of the other.
+    """
 
     def cost(pair: tuple[Candidate, Candidate]) -> tuple[object, ...]:
         first, second = pair
         unlike = tuple(rule(second) for _, rule in _likeness_rules(first.kind))
-        not_t2 = (first.weighting != "T2") + (second.weighting != "T2")
-        return (not_t2, unlike, _rank(first), _rank(second))
+        return (unlike, _rank(first), _rank(second))
 
-    return min(((one, other) for one in baseline for other in follow_up), key=cost)
+    return min(((one, other) for one in baseline.regular for other in follow_up.regular), key=cost)
+
+
+def remarks(chosen: Candidate, *, fitting: Fitting) -> tuple[Remark, ...]:
+    """What to warn of: weighting unproven, wide gaps, a better series left out as broken."""
+    found = []
+    if chosen.weighting == "unknown":
+        found.append(
+            Remark(
+                "weighting-unknown",
+                "The files say nothing of the weighting; the series was taken for T2.",
+            )
+        )
+    elif chosen.weighting != "T2":
+        found.append(
+            Remark("not-t2", f"By its header {chosen} is no T2; the method is made for T2.")
+        )
+    thickness = chosen.stack.frames[0].thickness_mm
+    distance = chosen.kind.slice_distance_mm
+    if thickness and distance > WIDE_GAP_RATIO * thickness:
+        found.append(
+            Remark(
+                "wide-gaps",
+                f"Slices of {thickness:g} mm lie {distance:.1f} mm apart: much lies between them, "
+                "or every other slice is missing.",
+            )
+        )
+    found += [
+        Remark("series-left-out", f"A better series was left out, {one}: {one.stack.flaw}")
+        for one in fitting.broken
+        if len(one.stack.frames) >= MIN_SLICES and _rank(one) < _rank(chosen)
+    ]
+    return tuple(found)
 
 
 def plane(through_plane: Sequence[float] | np.ndarray) -> Plane:
@@ -195,38 +222,6 @@ def plane(through_plane: Sequence[float] | np.ndarray) -> Plane:
         return "oblique"
     names: tuple[Plane, ...] = ("sagittal", "coronal", "axial")
     return names[nearest]
-
-
-def weighting(stack: Stack) -> Weighting:
-    """Weighting of a stack, from its times, else from its descriptions (see the module)."""
-    header, contrast = stack.header, stack.frames[0].contrast
-    if _NOT_ANATOMY.search(header.description) or {"P", "PHASE", "ADC"} & set(header.image_type):
-        return "other"
-    if contrast.gradient_echo or contrast.b_value:
-        return "other"
-    echo, repetition = contrast.echo_time_ms, contrast.repetition_time_ms
-    inversion = contrast.inversion_time_ms or 0.0
-    if echo and repetition:
-        if 80 <= inversion <= 300 and repetition >= 1500:
-            return "T2"
-        if echo >= 60 and repetition >= 1000:
-            return "T2"
-        if echo <= 40 and (repetition <= 1100 or 500 <= inversion <= 1200):
-            return "T1"
-        return "PD" if repetition >= 1500 else "other"
-    if _T2.search(header.description):
-        return "T2"
-    return "T1" if _T1.search(header.description) else "unknown"
-
-
-def fat_suppressed(stack: Stack) -> bool | None:
-    """Whether fat is suppressed, from inversion time and options, else from descriptions."""
-    header, contrast = stack.header, stack.frames[0].contrast
-    if 80 <= (contrast.inversion_time_ms or 0) <= 300 or contrast.fat_suppressed:
-        return True
-    if _FAT_SUPPRESSED.search(header.description):
-        return True
-    return False if header.description.strip() else contrast.fat_suppressed
 
 
 def _rank(candidate: Candidate) -> tuple[float, ...]:
@@ -249,26 +244,13 @@ def _likeness_rules(
 
 def _may_be_mri(stack: Stack) -> bool:
     header = stack.header
-    return (
-        header.modality in {"", "MR"}
-        and header.sop_class != SECONDARY_CAPTURE
-        and not {"LOCALIZER", "SECONDARY"} & set(header.image_type)
-    )
-
-
-def _may_be_t2(candidate: Candidate) -> bool:
-    return candidate.weighting in {"T2", "unknown"}
+    return header.modality in {"", "MR"} and not {"LOCALIZER", "SECONDARY"} & set(header.image_type)
 
 
 def _is_series(stack: Stack, series: str) -> bool:
     header = stack.header
     asked = series.strip().lower()
-    return asked in {header.series, str(header.series_number), header.description}
-
-
-def _other_region(stack: Stack) -> bool:
-    named = f"{stack.header.body_part} {stack.header.description}".lower()
-    return bool(_OTHER_REGION.search(named)) and not _LUMBAR.search(named)
+    return asked in {header.series, str(header.series_number), header.series_description}
 
 
 def _check_one_study(candidates: Sequence[Candidate]) -> None:

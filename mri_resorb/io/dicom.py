@@ -37,6 +37,8 @@ from mri_resorb.errors import PixelDataError
 from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of, text_of
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
+MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
+"""SOP class MR Image Storage; those of Enhanced MR continue it."""
 
 _VALUE_REPRESENTATIONS = frozenset(b"AE AS CS DA DS DT IS LO OB OW PN SH SQ TM UI UL US UN".split())
 
@@ -62,15 +64,16 @@ def find_frames(paths: Sequence[Path]) -> Finding:
         try:
             if not is_dicom(path):
                 continue
-            with quiet_pydicom():
+            with quiet_pydicom(), path.open("rb") as file:
                 dataset = pydicom.dcmread(
-                    path, stop_before_pixels=True, force=True, specific_tags=HEADER_KEYWORDS
+                    file, stop_before_pixels=True, force=True, specific_tags=HEADER_KEYWORDS
                 )
-                if text_of(dataset, "SOPClassUID") == MEDIA_DIRECTORY or _is_directory(dataset):
+                remaining = path.stat().st_size - file.tell()
+                if _is_directory(dataset) or not _may_be_mri(dataset):
                     continue
-                if "Rows" in dataset and _stored_whole(dataset, path):
+                if _stored_whole(dataset, pixel_bytes=remaining):
                     frames += frames_of(dataset, path=path, place=place)
-                elif "Rows" in dataset or _should_be_image(dataset):
+                else:
                     series = text_of(dataset, "SeriesInstanceUID")
                     damaged.append((series, f"{place} is cut off; copy the study again."))
         except Exception:  # pydicom raises whatever a broken file leads it to
@@ -176,25 +179,27 @@ def _is_directory(dataset: Dataset) -> bool:
     return meta is not None and str(meta.get("MediaStorageSOPClassUID", "")) == MEDIA_DIRECTORY
 
 
-def _should_be_image(dataset: Dataset) -> bool:
-    """Whether a file that ends before its Rows was to be an MR image."""
+def _may_be_mri(dataset: Dataset) -> bool:
+    """Whether a file is, or was to be, an MR image; a file cut off may end within its class."""
     sop_class = text_of(dataset, "SOPClassUID")
-    return not sop_class or sop_class.startswith("1.2.840.10008.5.1.4.1.1.4")
+    return sop_class.startswith(f"{MR_IMAGE}.") or MR_IMAGE.startswith(sop_class)
 
 
-def _stored_whole(dataset: Dataset, path: Path) -> bool:
-    """Whether a file is long enough for the pixels it says it has, if they are not compressed."""
-    syntax = dataset.file_meta.get("TransferSyntaxUID") if hasattr(dataset, "file_meta") else None
+def _stored_whole(dataset: Dataset, *, pixel_bytes: int) -> bool:
+    """Whether what follows the header is long enough for the pixels that it announces.
+
+    Compressed pixels announce no length; those that are cut off fail to decode.
+    """
+    if not all(keyword in dataset for keyword in ("Rows", "Columns", "BitsAllocated")):
+        return False
+    meta = getattr(dataset, "file_meta", None)
+    syntax = None if meta is None else meta.get("TransferSyntaxUID")
     if syntax is not None and (syntax.is_compressed or syntax.is_deflated):
-        return True
-    return path.stat().st_size >= (
-        int(dataset.get("NumberOfFrames", 1) or 1)
-        * int(dataset.Rows)
-        * int(dataset.Columns)
-        * int(dataset.get("SamplesPerPixel", 1) or 1)
-        * int(dataset.get("BitsAllocated", 16))
-        // 8
-    )
+        return syntax.is_deflated or pixel_bytes > 0
+    frames = int(dataset.get("NumberOfFrames", 1) or 1)
+    samples = int(dataset.get("SamplesPerPixel", 1) or 1)
+    bits = dataset.Rows * dataset.Columns * frames * samples * dataset.BitsAllocated
+    return bool(pixel_bytes >= bits // 8)
 
 
 def list_files(folder: Path) -> list[Path]:

@@ -21,8 +21,6 @@ from mri_resorb.model import Sex
 EARLIEST_MRI = date(1980, 1, 1)
 """Dates before it are placeholders of de-identification software."""
 
-SECONDARY_CAPTURE = "1.2.840.10008.5.1.4.1.1.7"
-
 HEADER_KEYWORDS = [
     "AcquisitionDate",
     "AcquisitionDateTime",
@@ -87,12 +85,13 @@ class Header:
     path: Path
     place: str
     """ "file 7 of 20": how messages name the file."""
-    sop_class: str
     sop_instance: str
     study: str
     series: str
     """SeriesInstanceUID, or "" where there is none."""
     series_number: int | None
+    series_description: str
+    """Lower case."""
     description: str
     """Series description and protocol name, lower case: for finding words in, never for output."""
     modality: str
@@ -276,11 +275,11 @@ def _header(dataset: Dataset, *, path: Path, place: str) -> Header:
     return Header(
         path=path,
         place=place,
-        sop_class=text_of(dataset, "SOPClassUID"),
         sop_instance=text_of(dataset, "SOPInstanceUID"),
         study=text_of(dataset, "StudyInstanceUID"),
         series=text_of(dataset, "SeriesInstanceUID"),
         series_number=None if number is None else int(number),
+        series_description=text_of(dataset, "SeriesDescription").lower(),
         description=" ".join(
             text_of(dataset, keyword).lower()
             for keyword in ("SeriesDescription", "ProtocolName", "SequenceName")

@@ -16,7 +16,7 @@ import numpy as np
 
 from mri_resorb.errors import GeometryError
 from mri_resorb.io.dicom import Finding
-from mri_resorb.io.frames import SECONDARY_CAPTURE, Frame, Header
+from mri_resorb.io.frames import Frame, Header
 from mri_resorb.model import FloatArray
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ def stacks(finding: Finding) -> list[Stack]:
             placeless = [frame for frame in lost if _shape(frame) == _shape(frames[0])]
             if damaged:
                 stack = replace(stack, grid=None, flaw=damaged[0])
-            elif placeless and placeless[0].header.sop_class != SECONDARY_CAPTURE:
+            elif placeless:
                 flaw = f"{placeless[0].header.place} does not say where its image lies."
                 stack = replace(stack, grid=None, flaw=flaw)
             found.append(stack)

@@ -13,9 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mri_resorb.errors import (
-    DateError,
     GeometryError,
-    IdentityError,
     InputError,
     NoStudyError,
     PixelDataError,
@@ -24,12 +22,13 @@ from mri_resorb.errors import (
 from mri_resorb.io.archive import unpacked
 from mri_resorb.io.choice import (
     MAX_OBLIQUITY_DEGREES,
-    Candidate,
+    Fitting,
     Kind,
     choose,
     choose_pair,
     fitting,
     plane,
+    remarks,
 )
 from mri_resorb.io.dicom import (
     find_frames,
@@ -39,6 +38,7 @@ from mri_resorb.io.dicom import (
     read_pixels,
 )
 from mri_resorb.io.frames import Header
+from mri_resorb.io.pairing import check_dates, check_identity, compare_kinds
 from mri_resorb.io.stacks import MIN_SLICES, check_spacing, stacks
 from mri_resorb.io.volume_files import is_volume_file, read_volume_file
 from mri_resorb.model import Patient, Remark, Scan, Sex
@@ -58,7 +58,7 @@ class _Source:
     """An opened study: a volume file, or the series that fit."""
 
     volume_file: Path | None
-    candidates: tuple[Candidate, ...]
+    fitting: Fitting | None
     remarks: tuple[Remark, ...]
 
 
@@ -80,8 +80,7 @@ def read_study(path: Path, *, series: str | None = None, prefer_like: Scan | Non
     """
     like = None if prefer_like is None else _kind(prefer_like)
     with _opened(path, series=series) as source:
-        chosen = choose(source.candidates, like=like)[0] if source.candidates else None
-        return _read(source, chosen=chosen, like=like)[0]
+        return _read(source, like=like)[0]
 
 
 def read_pair(
@@ -112,26 +111,22 @@ def read_pair(
             first = stack.enter_context(_opened(baseline, series=baseline_series))
         with _named("Follow-up"):
             second = stack.enter_context(_opened(follow_up, series=follow_up_series))
-        one, other = None, None
-        if first.candidates and second.candidates:
-            one, other = choose_pair(first.candidates, second.candidates)
-        elif first.candidates:
-            one = choose(first.candidates)[0]
-        elif second.candidates:
-            other = choose(second.candidates)[0]
+        kinds: tuple[Kind | None, Kind | None] = (None, None)
+        if first.fitting and second.fitting:
+            one, other = choose_pair(first.fitting, second.fitting)
+            kinds = (one.kind, other.kind)
         with _named("Baseline"):
-            scan0, header0 = _read(first, chosen=one, like=other.kind if other else None)
+            scan0, header0 = _read(first, like=kinds[1])
         with _named("Follow-up"):
-            scan1, header1 = _read(second, chosen=other, like=one.kind if one else None)
+            scan1, header1 = _read(second, like=kinds[0])
     scan0 = _corrected(scan0, "--baseline-date", given=baseline_date, sex=sex, age_years=age_years)
     scan1 = _corrected(
         scan1, "--follow-up-date", given=follow_up_date, sex=sex, age_years=age_years
     )
-    _check_dates(scan0.date, scan1.date, allow_same_date=allow_same_date)
+    check_dates(scan0.date, scan1.date, allow_same_date=allow_same_date)
     if not allow_different_patients:
-        remarks = _check_identity(header0, header1)
-        scan1 = replace(scan1, warnings=scan1.warnings + remarks)
-    return scan0, scan1
+        scan1 = _warned(scan1, check_identity(header0, header1))
+    return scan0, _warned(scan1, compare_kinds(scan0, scan1))
 
 
 @contextmanager
@@ -150,7 +145,7 @@ def _opened(path: Path, *, series: str | None) -> Iterator[_Source]:
     if path.is_dir():
         yield _folder(path, series=series)
     elif is_volume_file(path):
-        yield _Source(path, (), ())
+        yield _Source(path, None, ())
     elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         with unpacked(path) as folder:
             yield _folder(folder, series=series)
@@ -176,7 +171,7 @@ def _folder(folder: Path, *, series: str | None) -> _Source:
             ) from None
         if not volumes:
             raise
-        return _Source(volumes[0], (), ())
+        return _Source(volumes[0], None, ())
 
 
 def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
@@ -187,28 +182,30 @@ def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
                 f"{len(finding.damaged)} DICOM files were found and none is whole: "
                 f"{finding.damaged[0][1]}"
             )
-        raise NoStudyError(f"None of the {len(files)} files is a DICOM image.")
+        inside = any(zipfile.is_zipfile(path) for path in files)
+        raise NoStudyError(
+            f"None of {len(files)} file{'s' if len(files) > 1 else ''} is an MR image in DICOM."
+            + (" A zip is among them: unpack it first." if inside else "")
+        )
     found = stacks(finding)
-    remarks = tuple(
+    damaged = tuple(
         Remark("damaged-file", f"Left out: {sentence}")
         for uid, sentence in finding.damaged
         if not uid
     )
-    return _Source(None, tuple(fitting(found, series=series)), remarks)
+    return _Source(None, fitting(found, series=series), damaged)
 
 
-def _read(
-    source: _Source, *, chosen: Candidate | None, like: Kind | None
-) -> tuple[Scan, Header | None]:
-    if chosen is None:
-        assert source.volume_file is not None
-        return _read_volume(source), None
+def _read(source: _Source, *, like: Kind | None) -> tuple[Scan, Header | None]:
+    if source.volume_file is not None:
+        return _read_volume(source.volume_file), None
+    assert source.fitting is not None
+    chosen, because = choose(source.fitting, like=like)
     stack = chosen.stack
     assert stack.grid is not None
     pixels, sha256 = read_pixels(stack.frames)
     header, first = stack.header, stack.frames[0]
-    because = choose(source.candidates, like=like)[1]
-    image, orientation, remarks = _ready(stack.grid.image(pixels))
+    image, orientation, repaired = _ready(stack.grid.image(pixels))
     return Scan(
         image=image,
         native_orientation=orientation,
@@ -221,21 +218,20 @@ def _read(
         scanner=header.scanner,
         fat_suppressed=chosen.fat_suppressed,
         sha256=sha256,
-        warnings=source.remarks + remarks,
+        warnings=source.remarks + remarks(chosen, fitting=source.fitting) + repaired,
     ), header
 
 
-def _read_volume(source: _Source) -> Scan:
-    assert source.volume_file is not None
-    volume, digest = read_volume_file(source.volume_file)
+def _read_volume(path: Path) -> Scan:
+    volume, digest = read_volume_file(path)
     _check_sagittal(volume)
-    image, orientation, remarks = _ready(volume)
+    image, orientation, repaired = _ready(volume)
     return Scan(
         image=image,
         native_orientation=orientation,
         chosen_because="The volume file that was given.",
         sha256=(digest,),
-        warnings=source.remarks + remarks,
+        warnings=repaired,
     )
 
 
@@ -267,20 +263,20 @@ def _ready(volume: sitk.Image) -> tuple[sitk.Image, str, tuple[Remark, ...]]:
     values = sitk.GetArrayFromImage(image)
     finite = np.isfinite(values)
     lost = values.size - int(np.count_nonzero(finite))
-    remarks: tuple[Remark, ...] = ()
+    repaired: tuple[Remark, ...] = ()
     if lost > MAX_NON_FINITE * values.size:
         raise PixelDataError(
             f"{100 * lost / values.size:.1f} % of the voxels are not numbers; save it again."
         )
     if lost:
         values = np.where(finite, values, np.float32(0))
-        repaired = sitk.GetImageFromArray(values)
-        repaired.CopyInformation(image)
-        image = repaired
-        remarks = (Remark("non-finite", f"{lost} voxels were not numbers and were set to 0."),)
+        whole = sitk.GetImageFromArray(values)
+        whole.CopyInformation(image)
+        image = whole
+        repaired = (Remark("non-finite", f"{lost} voxels were not numbers and were set to 0."),)
     if values.min() == values.max():
         raise PixelDataError("All voxels have the same value: there is no picture in the file.")
-    return image, native, remarks
+    return image, native, repaired
 
 
 def _kind(scan: Scan) -> Kind:
@@ -300,58 +296,8 @@ def _corrected(
     if scan.date is not None:
         return scan
     remark = Remark("no-date", f"The files carry no date; without {option} there is no interval.")
-    return replace(scan, warnings=(*scan.warnings, remark))
+    return _warned(scan, (remark,))
 
 
-def _check_dates(baseline: date | None, follow_up: date | None, *, allow_same_date: bool) -> None:
-    if baseline is None or follow_up is None:
-        return
-    if follow_up < baseline:
-        raise DateError(
-            f"The follow-up ({follow_up}) is earlier than the baseline ({baseline}): swap the two, "
-            "or correct a date with --baseline-date or --follow-up-date."
-        )
-    if follow_up == baseline and not allow_same_date:
-        raise DateError(
-            f"Both studies are of {baseline}: if that is meant, say so with --allow-same-date; "
-            "else correct a date with --baseline-date or --follow-up-date."
-        )
-
-
-def _check_identity(one: Header | None, other: Header | None) -> tuple[Remark, ...]:
-    """Compare who the studies are of.
-
-    Different birth dates or sexes are different people, whatever the IDs. Different IDs are, too,
-    unless name and birth date agree: hospitals number the same person differently.
-
-    Raises:
-        IdentityError: they are different people.
-    """
-    unknown = Remark(
-        "identity-unverified",
-        "The files do not both carry a patient ID or birth date: nothing shows that they are of "
-        "one person.",
-    )
-    if one is None or other is None:
-        return (unknown,)
-    differs = [
-        word
-        for word, first, second in (
-            ("birth date", one.birth_date, other.birth_date),
-            ("sex", one.sex, other.sex),
-        )
-        if first and second and first != second
-    ]
-    same_name = bool(one.patient_name) and one.patient_name == other.patient_name
-    same_birth = one.birth_date is not None and one.birth_date == other.birth_date
-    ids = one.patient_id.casefold(), other.patient_id.casefold()
-    if all(ids) and ids[0] != ids[1] and not (same_name and same_birth):
-        differs.insert(0, "patient ID")
-    if differs:
-        raise IdentityError(
-            f"The studies are of different people: {' and '.join(differs)} differ. If they are of "
-            "one person after all, say so with --allow-different-patients."
-        )
-    if all(ids) or same_birth:
-        return ()
-    return (unknown,)
+def _warned(scan: Scan, remarks: tuple[Remark, ...]) -> Scan:
+    return replace(scan, warnings=scan.warnings + remarks)

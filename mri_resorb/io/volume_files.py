@@ -45,18 +45,20 @@ def _read_nifti(path: Path) -> sitk.Image:
         image = cast(nib.Nifti1Image, nib.load(path))
         stored = np.asanyarray(image.dataobj)
     except Exception as error:  # gzip, zlib, struct and nibabel have their own
-        raise _unreadable(path) from error
+        raise _unreadable() from error
     while stored.ndim > 3 and stored.shape[-1] == 1:
         stored = stored[..., 0]
-    _check_pixels(path, shape=stored.shape, numbers=stored.dtype.kind in "iuf")
+    _check_pixels(shape=stored.shape, numbers=stored.dtype.kind in "iuf")
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ _nifti_affine(image)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.all(np.isfinite(affine)) or np.any(spacing <= 0):
-        raise GeometryError(f"{path.name}: its voxel size or orientation is zero or not a number.")
+        raise GeometryError(
+            "The volume file: its voxel size or orientation is zero or not a number."
+        )
     direction = affine[:3, :3] / spacing
     if np.max(np.abs(direction.T @ direction - np.eye(3))) > PERPENDICULAR:
         raise GeometryError(
-            f"{path.name}: its axes are not perpendicular to one another (sheared by a "
+            "The volume file: its axes are not perpendicular to one another (sheared by a "
             "registration or a tilted gantry); give the original series."
         )
     volume = sitk.GetImageFromArray(stored.astype(np.float32).transpose(2, 1, 0))
@@ -91,10 +93,10 @@ def _read_itk(path: Path) -> sitk.Image:
     try:
         volume = sitk.ReadImage(str(path))
     except RuntimeError as error:
-        raise _unreadable(path) from error
+        raise _unreadable() from error
     if path.suffix.lower() == ".nrrd" and not _nrrd_has_space(path):
         raise GeometryError(
-            f"{path.name} names no anatomical space, so left and right, up and down are not known."
+            "The NRRD file names no anatomical space, so left and right, up and down are not known."
         )
     while volume.GetDimension() > 3 and volume.GetSize()[-1] == 1:
         size = [*volume.GetSize()[:-1], 0]
@@ -102,7 +104,7 @@ def _read_itk(path: Path) -> sitk.Image:
     numbers = volume.GetNumberOfComponentsPerPixel() == 1 and "complex" not in (
         volume.GetPixelIDTypeAsString()
     )
-    _check_pixels(path, shape=volume.GetSize(), numbers=numbers)
+    _check_pixels(shape=volume.GetSize(), numbers=numbers)
     return cast(sitk.Image, sitk.Cast(volume, sitk.sitkFloat32))
 
 
@@ -112,16 +114,16 @@ def _nrrd_has_space(path: Path) -> bool:
     return b"\nspace:" in head.replace(b"\r", b"")
 
 
-def _check_pixels(path: Path, *, shape: tuple[int, ...], numbers: bool) -> None:
+def _check_pixels(*, shape: tuple[int, ...], numbers: bool) -> None:
     if not numbers:
-        raise PixelDataError(f"{path.name} holds colours or vectors, not one number a voxel.")
+        raise PixelDataError("The volume file holds colours or vectors, not one number a voxel.")
     if len(shape) < 3:
-        raise GeometryError(f"{path.name} holds one picture: one slice is no volume.")
+        raise GeometryError("The volume file holds one picture: one slice is no volume.")
     if len(shape) > 3:
         raise PixelDataError(
-            f"{path.name} holds {shape[3]} volumes; save the one to be measured by itself."
+            f"The volume file holds {shape[3]} volumes; save the one to be measured by itself."
         )
 
 
-def _unreadable(path: Path) -> PixelDataError:
-    return PixelDataError(f"{path.name} is cut off or not an image of its kind; copy it again.")
+def _unreadable() -> PixelDataError:
+    return PixelDataError("The volume file is cut off or not of its kind; copy it again.")

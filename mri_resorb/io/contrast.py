@@ -1,0 +1,66 @@
+"""What a series shows: weighting, fat suppression, part of the body.
+
+The weighting is judged from echo and repetition time, and from descriptions only where these say
+nothing. Limits (ms) for spin echo at 0.2-3 T are convention, wide enough for the protocols of
+lumbar spines: T2 has TE from 60 and TR from 1000 (3-D turbo spin echo repeats that fast), T1 has
+TE to 40 and TR to 1100, or an inversion of 500-1200 (T1 FLAIR); an inversion of 80-300 nulls fat
+(STIR) and shows fluid bright as T2 does.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from mri_resorb.io.stacks import Stack
+
+Weighting = Literal["T2", "T1", "PD", "other", "unknown"]
+
+_NOT_ANATOMY = re.compile(
+    r"\b(loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|phase|dwi|adc|diff|myelo\w*)\b"
+)
+_FAT_SUPPRESSED = re.compile(
+    r"stir|tirm|spair|spir\b|\bfs\b|fat[ _-]?(sat|sup)|_fs|fs_|\bwater\b|_w\b"
+)
+_T2 = re.compile(r"t2|stir|tirm")
+_T1 = re.compile(r"t1")
+_OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|hip|pelv")
+_LUMBAR = re.compile(r"lumb|l[ -]?spine|lws|lsp|l-s")
+
+
+def weighting(stack: Stack) -> Weighting:
+    """Weighting of a stack, from its times, else from its descriptions (see the module)."""
+    header, contrast = stack.header, stack.frames[0].contrast
+    if _NOT_ANATOMY.search(header.description) or {"P", "PHASE", "ADC"} & set(header.image_type):
+        return "other"
+    if contrast.gradient_echo or contrast.b_value:
+        return "other"
+    echo, repetition = contrast.echo_time_ms, contrast.repetition_time_ms
+    inversion = contrast.inversion_time_ms or 0.0
+    if echo and repetition:
+        if 80 <= inversion <= 300 and repetition >= 1500:
+            return "T2"
+        if echo >= 60 and repetition >= 1000:
+            return "T2"
+        if echo <= 40 and (repetition <= 1100 or 500 <= inversion <= 1200):
+            return "T1"
+        return "PD" if repetition >= 1500 else "other"
+    if _T2.search(header.description):
+        return "T2"
+    return "T1" if _T1.search(header.description) else "unknown"
+
+
+def fat_suppressed(stack: Stack) -> bool | None:
+    """Whether fat is suppressed, from inversion time and options, else from descriptions."""
+    header, contrast = stack.header, stack.frames[0].contrast
+    if 80 <= (contrast.inversion_time_ms or 0) <= 300 or contrast.fat_suppressed:
+        return True
+    if _FAT_SUPPRESSED.search(header.description):
+        return True
+    return False if header.description.strip() else contrast.fat_suppressed
+
+
+def is_other_region(stack: Stack) -> bool:
+    """Whether a series is named after a part of the body that is not the lumbar spine."""
+    named = f"{stack.header.body_part} {stack.header.description}".lower()
+    return bool(_OTHER_REGION.search(named)) and not _LUMBAR.search(named)
