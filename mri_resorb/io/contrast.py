@@ -31,7 +31,7 @@ _LUMBAR = re.compile(r"lumb|l[ -]?spine|lws|lsp|l-s")
 def weighting(stack: Stack) -> Weighting:
     """Weighting of a stack, from its times, else from its descriptions (see the module)."""
     header, contrast = stack.header, stack.frames[0].contrast
-    if _NOT_ANATOMY.search(header.description) or {"P", "PHASE", "ADC"} & set(header.image_type):
+    if _NOT_ANATOMY.search(header.description) or {"P", "PHASE", "ADC"} & header.image_type:
         return "other"
     if contrast.gradient_echo or contrast.b_value:
         return "other"

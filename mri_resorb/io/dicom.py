@@ -34,7 +34,8 @@ from pydicom.uid import (
 )
 
 from mri_resorb.errors import PixelDataError
-from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of, text_of
+from mri_resorb.io.attributes import text_of
+from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"

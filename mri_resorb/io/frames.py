@@ -7,15 +7,15 @@ three places, nearest first. Values that cannot be read count as missing.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from pydicom.dataset import Dataset
 
+from mri_resorb.io.attributes import Values, group_values, plain_values
 from mri_resorb.model import Sex
 
 EARLIEST_MRI = date(1980, 1, 1)
@@ -78,6 +78,18 @@ HEADER_KEYWORDS = [
 """What is read of a header: leaving the rest makes reading faster."""
 
 
+_SPLITTING_KEYWORDS = (
+    "EchoNumbers",
+    "TemporalPositionIndex",
+    "TemporalPositionIdentifier",
+    "FrameAcquisitionNumber",
+    "AcquisitionNumber",
+    "FrameType",
+    "ImageType",
+)
+"""What may tell repeated images of one slice apart, in order of trust."""
+
+
 @dataclass(frozen=True)
 class Header:
     """What a DICOM file says of itself as a whole; None or "" where it says nothing."""
@@ -96,8 +108,7 @@ class Header:
     """Series description and protocol name, lower case: for finding words in, never for output."""
     modality: str
     body_part: str
-    image_type: tuple[str, ...]
-    photometric: str
+    image_type: frozenset[str]
     patient_id: str
     patient_name: str
     birth_date: date | None
@@ -124,7 +135,7 @@ class Contrast:
     gradient_echo: bool | None
     """True for gradient echo and echo planar, False for spin echo."""
     fat_suppressed: bool | None
-    """As the technical attributes say; descriptions are judged in `choice`."""
+    """As the technical attributes say; descriptions are judged in `contrast`."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +147,7 @@ class Frame:
         position_mm: ImagePositionPatient, LPS, centre of the first voxel; None where missing.
         orientation: ImageOrientationPatient: direction of a row, then of a column, LPS.
         spacing_mm: PixelSpacing: between rows, then between columns.
-        splits: what may tell repeated images of one slice apart, in order of trust.
+        splits: values of what may tell repeated images of one slice apart.
     """
 
     header: Header
@@ -155,153 +166,99 @@ class Frame:
 
 def frames_of(dataset: Dataset, *, path: Path, place: str) -> Iterator[Frame]:
     """All frames of a file; none for colour images, which are screenshots."""
-    header = _header(dataset, path=path, place=place)
-    if int(dataset.get("SamplesPerPixel", 1) or 1) != 1:
+    whole = plain_values(dataset)
+    if whole.get("SamplesPerPixel", 1) != 1:
         return
-    shared = dataset.get("SharedFunctionalGroupsSequence") or [Dataset()]
+    header = _header(Values(whole), path=path, place=place)
+    shared = group_values((dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0])
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    for index in range(int(dataset.get("NumberOfFrames", 1) or 1)):
-        own = per_frame[index] if index < len(per_frame) else Dataset()
-        yield _frame(_Sources((own, shared[0], dataset)), header=header, index=index)
+    for index in range(int(whole.get("NumberOfFrames", 1))):
+        own = group_values(per_frame[index]) if index < len(per_frame) else {}
+        yield _frame(Values({**whole, **shared, **own}), header=header, index=index)
 
 
-@dataclass(frozen=True)
-class _Sources:
-    """Where a frame's attributes stand, nearest first: per frame, shared, whole file."""
-
-    datasets: tuple[Dataset, ...]
-
-    def value(self, keyword: str, *, macro: str | None = None) -> Any:
-        """The first value found, in functional group `macro` or plainly."""
-        for dataset in self.datasets:
-            groups = dataset.get(macro) if macro else None
-            for place in (groups[0] if groups else None, dataset):
-                found = None if place is None else place.get(keyword)
-                if found is not None and found != "":
-                    return found
-        return None
-
-    def number(self, keyword: str, *, macro: str | None = None) -> float | None:
-        return _number(self.value(keyword, macro=macro))
-
-    def numbers(self, keyword: str, count: int, *, macro: str) -> tuple[float, ...] | None:
-        found = self.value(keyword, macro=macro)
-        if not isinstance(found, Sequence) and not hasattr(found, "__iter__"):
-            return None
-        values = [_number(value) for value in cast(Sequence[object], found)]
-        if len(values) != count or any(value is None for value in values):
-            return None
-        return tuple(value for value in values if value is not None)
-
-
-def _frame(sources: _Sources, *, header: Header, index: int) -> Frame:
-    slope = sources.number("RescaleSlope", macro="PixelValueTransformationSequence")
-    intercept = sources.number("RescaleIntercept", macro="PixelValueTransformationSequence")
-    splits = (
-        sources.value("EchoNumbers"),
-        sources.value("TemporalPositionIndex", macro="FrameContentSequence"),
-        sources.value("TemporalPositionIdentifier"),
-        sources.value("FrameAcquisitionNumber", macro="FrameContentSequence"),
-        sources.value("AcquisitionNumber"),
-        sources.value("FrameType", macro="MRImageFrameTypeSequence") or header.image_type,
-    )
+def _frame(values: Values, *, header: Header, index: int) -> Frame:
+    slope = values.number("RescaleSlope")
     return Frame(
         header=header,
         index=index,
-        position_mm=sources.numbers("ImagePositionPatient", 3, macro="PlanePositionSequence"),
-        orientation=sources.numbers("ImageOrientationPatient", 6, macro="PlaneOrientationSequence"),
-        spacing_mm=sources.numbers("PixelSpacing", 2, macro="PixelMeasuresSequence"),
-        rows=int(sources.value("Rows") or 0),
-        columns=int(sources.value("Columns") or 0),
-        thickness_mm=sources.number("SliceThickness", macro="PixelMeasuresSequence"),
+        position_mm=values.numbers("ImagePositionPatient", count=3),
+        orientation=values.numbers("ImageOrientationPatient", count=6),
+        spacing_mm=values.numbers("PixelSpacing", count=2),
+        rows=int(values.number("Rows") or 0),
+        columns=int(values.number("Columns") or 0),
+        thickness_mm=values.number("SliceThickness"),
         slope=1.0 if slope is None else slope,
-        intercept=intercept or 0.0,
-        contrast=_contrast(sources),
-        splits=tuple("" if value is None else str(value) for value in splits),
+        intercept=values.number("RescaleIntercept") or 0.0,
+        contrast=_contrast(values),
+        splits=tuple(values.text(keyword) for keyword in _SPLITTING_KEYWORDS),
     )
 
 
-def _contrast(sources: _Sources) -> Contrast:
-    inversion = sources.value("InversionTime") or sources.value(
-        "InversionTimes", macro="MRModifierSequence"
-    )
-    if isinstance(inversion, Sequence) and not isinstance(inversion, str):
-        inversion = inversion[0] if len(inversion) else None
-    echo_time = sources.number("EchoTime")
-    if echo_time is None:
-        echo_time = sources.number("EffectiveEchoTime", macro="MREchoSequence")
+def _contrast(values: Values) -> Contrast:
+    echo_time = values.number("EchoTime")
+    inversion_time = values.number("InversionTime")
     return Contrast(
-        echo_time_ms=echo_time,
-        repetition_time_ms=sources.number(
-            "RepetitionTime", macro="MRTimingAndRelatedParametersSequence"
+        echo_time_ms=values.number("EffectiveEchoTime") if echo_time is None else echo_time,
+        repetition_time_ms=values.number("RepetitionTime"),
+        inversion_time_ms=(
+            values.number("InversionTimes") if inversion_time is None else inversion_time
         ),
-        inversion_time_ms=_number(inversion),
-        b_value=sources.number("DiffusionBValue", macro="MRDiffusionSequence"),
-        gradient_echo=_gradient_echo(sources),
-        fat_suppressed=_fat_suppressed(sources),
+        b_value=values.number("DiffusionBValue"),
+        gradient_echo=_gradient_echo(values),
+        fat_suppressed=_fat_suppressed(values),
     )
 
 
-def _gradient_echo(sources: _Sources) -> bool | None:
-    words = _words(sources.value("ScanningSequence")) | _words(sources.value("EchoPulseSequence"))
+def _gradient_echo(values: Values) -> bool | None:
+    words = values.words("ScanningSequence", "EchoPulseSequence")
     if words & {"GR", "EP", "GRADIENT", "BOTH"}:
         return True
     return False if words & {"SE", "SPIN"} else None
 
 
-def _fat_suppressed(sources: _Sources) -> bool | None:
-    enhanced = sources.value("SpectrallySelectedSuppression", macro="MRModifierSequence")
-    if enhanced is not None:
-        return "FAT" in str(enhanced).upper()
-    options = sources.value("ScanOptions")
-    return None if options is None else bool(_words(options) & {"FS", "FATSAT", "FAT_SAT", "SPIR"})
+def _fat_suppressed(values: Values) -> bool | None:
+    enhanced = values.words("SpectrallySelectedSuppression")
+    if enhanced:
+        return bool(enhanced & {"FAT", "FAT_AND_WATER"})
+    options = values.words("ScanOptions")
+    return bool(options & {"FS", "FATSAT", "FAT_SAT", "SPIR"}) if options else None
 
 
-def _words(value: object) -> set[str]:
-    if value is None:
-        return set()
-    parts = [value] if isinstance(value, str) else list(cast(Sequence[object], value))
-    return {str(part).strip().upper() for part in parts}
-
-
-def _header(dataset: Dataset, *, path: Path, place: str) -> Header:
-    sources = _Sources((dataset,))
-    number = sources.number("SeriesNumber")
-    scanner = " ".join(
-        filter(None, (text_of(dataset, "Manufacturer"), text_of(dataset, "ManufacturerModelName")))
-    )
-    acquired, born = _acquisition_date(dataset), _date(dataset.get("PatientBirthDate"))
-    sex = text_of(dataset, "PatientSex").upper()
+def _header(values: Values, *, path: Path, place: str) -> Header:
+    number = values.number("SeriesNumber")
+    scanner = f"{values.text('Manufacturer')} {values.text('ManufacturerModelName')}".strip()
+    acquired, born = _acquisition_date(values), values.date("PatientBirthDate")
+    sex = values.text("PatientSex").upper()
+    description = values.text("SeriesDescription").lower()
     return Header(
         path=path,
         place=place,
-        sop_instance=text_of(dataset, "SOPInstanceUID"),
-        study=text_of(dataset, "StudyInstanceUID"),
-        series=text_of(dataset, "SeriesInstanceUID"),
+        sop_instance=values.text("SOPInstanceUID"),
+        study=values.text("StudyInstanceUID"),
+        series=values.text("SeriesInstanceUID"),
         series_number=None if number is None else int(number),
-        series_description=text_of(dataset, "SeriesDescription").lower(),
+        series_description=description,
         description=" ".join(
-            text_of(dataset, keyword).lower()
-            for keyword in ("SeriesDescription", "ProtocolName", "SequenceName")
+            (description, values.text("ProtocolName").lower(), values.text("SequenceName").lower())
         ),
-        modality=text_of(dataset, "Modality").upper(),
-        body_part=text_of(dataset, "BodyPartExamined").upper(),
-        image_type=tuple(sorted(_words(dataset.get("ImageType")))),
-        photometric=text_of(dataset, "PhotometricInterpretation"),
-        patient_id=text_of(dataset, "PatientID"),
-        patient_name=text_of(dataset, "PatientName").casefold().replace("^", " ").strip(),
+        modality=values.text("Modality").upper(),
+        body_part=values.text("BodyPartExamined").upper(),
+        image_type=values.words("ImageType", "FrameType"),
+        patient_id=values.text("PatientID"),
+        patient_name=values.text("PatientName").casefold().replace("^", " ").strip(),
         birth_date=born,
         sex=cast(Sex, sex) if sex in {"F", "M"} else None,
-        age_years=_age_years(text_of(dataset, "PatientAge"), born=born, acquired=acquired),
+        age_years=_age_years(values.text("PatientAge"), born=born, acquired=acquired),
         acquired=acquired,
         scanner=scanner or None,
-        field_strength_tesla=sources.number("MagneticFieldStrength"),
+        field_strength_tesla=values.number("MagneticFieldStrength"),
     )
 
 
-def _acquisition_date(dataset: Dataset) -> date | None:
+def _acquisition_date(values: Values) -> date | None:
     for keyword in ("AcquisitionDate", "AcquisitionDateTime", "SeriesDate", "StudyDate"):
-        found = _date(dataset.get(keyword))
+        found = values.date(keyword)
         if found is not None and found >= EARLIEST_MRI:
             return found
     return None
@@ -315,25 +272,3 @@ def _age_years(text: str, *, born: date | None, acquired: date | None) -> int | 
     if born is None or acquired is None or acquired < born:
         return None
     return acquired.year - born.year - ((acquired.month, acquired.day) < (born.month, born.day))
-
-
-def _date(value: object) -> date | None:
-    """Read YYYYMMDD..., or the YYYY.MM.DD and YYYY-MM-DD of old files; None for anything else."""
-    text = str(value or "").strip().replace(".", "").replace("-", "")[:8]
-    try:
-        return date(int(text[:4]), int(text[4:6]), int(text[6:])) if text.isdigit() else None
-    except ValueError:
-        return None
-
-
-def _number(value: object) -> float | None:
-    try:
-        number = float(str(value))
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
-
-
-def text_of(dataset: Dataset, keyword: str) -> str:
-    """An attribute as text without padding, "" where missing."""
-    return str(dataset.get(keyword) or "").strip(" \0")
