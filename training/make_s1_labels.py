@@ -62,7 +62,7 @@ def spread_outlines(
 
 
 def lowest_disc(expert: NDArray[np.uint8], s1_prior: Mask) -> Mask:
-    """Disc voxels within 20 pixels of the S1 outline: the disc that S1 bears."""
+    """Disc voxels within 20 pixels of the S1 outline: the disc S1 carries."""
     near = np.stack(
         [ndimage.distance_transform_edt(~s1_prior[:, :, k]) < 20 for k in range(expert.shape[2])],
         axis=2,
@@ -92,6 +92,7 @@ def fill_endplate(s1: Mask, disc: Mask) -> Mask:
 
 
 def largest_component(mask: Mask) -> Mask:
+    """Keep the biggest connected part (face neighbours)."""
     labels, count = ndimage.label(mask)
     if count < 2:
         return mask
@@ -99,6 +100,7 @@ def largest_component(mask: Mask) -> Mask:
 
 
 def smooth_in_plane(mask: Mask) -> Mask:
+    """Remove spurs thinner than 5 pixels and fill holes, slice by slice."""
     disk = np.hypot(*np.mgrid[-2:3, -2:3]) <= 2.3
     opened = ndimage.binary_opening(mask, disk[:, :, None])
     filled = [ndimage.binary_fill_holes(opened[:, :, k]) for k in range(mask.shape[2])]
@@ -179,6 +181,7 @@ def draw_sheet(
 
 
 def main() -> None:
+    """Write one label per outlined patient, and contact sheets if asked."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("data_folder", type=Path, help="holds <patient>_image.nii.gz, _mask.nii.gz")
     parser.add_argument("--patients", nargs="*", help="only these (default: all outlined)")
