@@ -101,8 +101,11 @@ def is_dicom(path: Path) -> bool:
 
 def is_media_directory(path: Path) -> bool:
     """Whether the file is a DICOMDIR: an index of the files around it."""
-    with quiet_pydicom():
-        return _is_directory(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True))
+    try:
+        with quiet_pydicom():
+            return _is_directory(pydicom.dcmread(path, specific_tags=["SOPClassUID"], force=True))
+    except Exception:  # as above
+        return False
 
 
 def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
@@ -117,7 +120,8 @@ def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple
     Raises:
         PixelDataError: a file is cut off, or its compression cannot be decoded.
     """
-    pixels = np.empty((len(frames), frames[0].rows, frames[0].columns), np.float32)
+    shape = (frames[0].rows, frames[0].columns)
+    images: dict[int, npt.NDArray[np.float32]] = {}
     hashes = set()
     by_path: dict[Path, list[int]] = {}
     for i, frame in enumerate(frames):
@@ -125,15 +129,17 @@ def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple
     for path, places in by_path.items():
         content = path.read_bytes()
         hashes.add(hashlib.sha256(content).hexdigest())
-        stored = _decode(content, place=frames[places[0]].header.place)
-        for i in places:
-            frame = frames[i]
-            if frame.index >= len(stored) or stored.shape[1:] != pixels.shape[1:]:
-                raise PixelDataError(
-                    f"{frame.header.place} holds fewer pixels than its header says; copy the "
-                    "study again."
-                )
-            pixels[i] = stored[frame.index] * np.float32(frame.slope) + np.float32(frame.intercept)
+        place = frames[places[0]].header.place
+        stored = _decode(content, place=place)
+        if stored.shape[1:] != shape or len(stored) <= max(frames[i].index for i in places):
+            raise PixelDataError(
+                f"{place} holds other pixels than its header says; copy the study again."
+            )
+        with np.errstate(over="ignore", invalid="ignore"):  # what overflows is refused later
+            for i in places:
+                slope, intercept = np.float32(frames[i].slope), np.float32(frames[i].intercept)
+                images[i] = stored[frames[i].index] * slope + intercept
+    pixels = np.stack([images[i] for i in range(len(frames))])
     return pixels, tuple(sorted(hashes))
 
 

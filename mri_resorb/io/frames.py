@@ -8,7 +8,7 @@ three places, nearest first. Values that cannot be read count as missing.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import cast
@@ -165,16 +165,22 @@ class Frame:
 
 
 def frames_of(dataset: Dataset, *, path: Path, place: str) -> Iterator[Frame]:
-    """All frames of a file; none for colour images, which are screenshots."""
+    """All frames of a file; none for colour images, which are screenshots.
+
+    Frames without position where the file does not describe as many as it says it has.
+    """
     whole = plain_values(dataset)
     if whole.get("SamplesPerPixel", 1) != 1:
         return
     header = _header(Values(whole), path=path, place=place)
     shared = group_values((dataset.get("SharedFunctionalGroupsSequence") or [Dataset()])[0])
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []
-    for index in range(int(whole.get("NumberOfFrames", 1))):
-        own = group_values(per_frame[index]) if index < len(per_frame) else {}
-        yield _frame(Values({**whole, **shared, **own}), header=header, index=index)
+    count = len(per_frame) or 1
+    known = whole.get("NumberOfFrames", 1) == count
+    for index in range(count):
+        own = group_values(per_frame[index]) if per_frame else {}
+        frame = _frame(Values({**whole, **shared, **own}), header=header, index=index)
+        yield frame if known else replace(frame, position_mm=None)
 
 
 def _frame(values: Values, *, header: Header, index: int) -> Frame:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import cast
 
@@ -10,11 +12,14 @@ import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
-from mri_resorb.errors import GeometryError, PixelDataError
+from mri_resorb.errors import GeometryError, InputError, PixelDataError
 from mri_resorb.model import FloatArray
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 ITK_SUFFIXES = (".nrrd", ".mha")
+
+MAX_VOXELS = 2**28
+"""A gigabyte of float32; lumbar spines have 1-100 million voxels."""
 
 FORMS_AGREE_MM = 0.2
 """Largest distance between a voxel's places by sform and by qform."""
@@ -43,12 +48,13 @@ def read_volume_file(path: Path) -> tuple[sitk.Image, str]:
 def _read_nifti(path: Path) -> sitk.Image:
     try:
         image = cast(nib.Nifti1Image, nib.load(path))
-        stored = np.asanyarray(image.dataobj)
+        shape, kind = _without_single(image.shape), image.get_data_dtype().kind
+        _check_contents(shape=shape, numbers=kind in "iuf")
+        stored = np.asanyarray(image.dataobj).reshape(shape)
+    except InputError:
+        raise
     except Exception as error:  # gzip, zlib, struct and nibabel have their own
         raise _unreadable() from error
-    while stored.ndim > 3 and stored.shape[-1] == 1:
-        stored = stored[..., 0]
-    _check_pixels(shape=stored.shape, numbers=stored.dtype.kind in "iuf")
     affine = np.diag([-1.0, -1.0, 1.0, 1.0]) @ _nifti_affine(image)
     spacing = np.linalg.norm(affine[:3, :3], axis=0)
     if not np.all(np.isfinite(affine)) or np.any(spacing <= 0):
@@ -91,21 +97,32 @@ def _nifti_affine(image: nib.Nifti1Image) -> FloatArray:
 
 def _read_itk(path: Path) -> sitk.Image:
     try:
-        volume = sitk.ReadImage(str(path))
+        reader = sitk.ImageFileReader()
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        shape = _without_single(reader.GetSize())
+        complex_numbers = "complex" in sitk.GetPixelIDValueAsString(reader.GetPixelID())
+        _check_contents(
+            shape=shape, numbers=reader.GetNumberOfComponents() == 1 and not complex_numbers
+        )
+        if path.suffix.lower() == ".nrrd" and not _nrrd_has_space(path):
+            raise GeometryError(
+                "The NRRD file names no anatomical space, so left and right, up and down are not "
+                "known."
+            )
+        reader.SetOutputPixelType(sitk.sitkFloat32)
+        reader.SetExtractSize([*shape, *[0] * (reader.GetDimension() - 3)])
+        return reader.Execute()
     except RuntimeError as error:
         raise _unreadable() from error
-    if path.suffix.lower() == ".nrrd" and not _nrrd_has_space(path):
-        raise GeometryError(
-            "The NRRD file names no anatomical space, so left and right, up and down are not known."
-        )
-    while volume.GetDimension() > 3 and volume.GetSize()[-1] == 1:
-        size = [*volume.GetSize()[:-1], 0]
-        volume = sitk.Extract(volume, size, [0] * len(size))
-    numbers = volume.GetNumberOfComponentsPerPixel() == 1 and "complex" not in (
-        volume.GetPixelIDTypeAsString()
-    )
-    _check_pixels(shape=volume.GetSize(), numbers=numbers)
-    return cast(sitk.Image, sitk.Cast(volume, sitk.sitkFloat32))
+
+
+def _without_single(shape: Sequence[int]) -> tuple[int, ...]:
+    """A shape without trailing axes of length 1 beyond the third."""
+    shape = tuple(shape)
+    while len(shape) > 3 and shape[-1] == 1:
+        shape = shape[:-1]
+    return shape
 
 
 def _nrrd_has_space(path: Path) -> bool:
@@ -114,15 +131,19 @@ def _nrrd_has_space(path: Path) -> bool:
     return b"\nspace:" in head.replace(b"\r", b"")
 
 
-def _check_pixels(*, shape: tuple[int, ...], numbers: bool) -> None:
+def _check_contents(*, shape: Sequence[int], numbers: bool) -> None:
     if not numbers:
         raise PixelDataError("The volume file holds colours or vectors, not one number a voxel.")
     if len(shape) < 3:
         raise GeometryError("The volume file holds one picture: one slice is no volume.")
     if len(shape) > 3:
         raise PixelDataError(
-            f"The volume file holds {shape[3]} volumes; save the one to be measured by itself."
+            f"The volume file holds {math.prod(shape[3:])} volumes; save the one to be measured by "
+            "itself."
         )
+    if math.prod(shape) > MAX_VOXELS:
+        shown = " x ".join(str(length) for length in shape)
+        raise PixelDataError(f"The volume file says it has {shown} voxels, more than an MRI has.")
 
 
 def _unreadable() -> PixelDataError:
