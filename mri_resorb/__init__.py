@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from mri_resorb.follow_up import follow_up as follow_up
+    from mri_resorb.case import follow_up as follow_up
     from mri_resorb.model import CaseResult as CaseResult
     from mri_resorb.model import Level as Level
 
@@ -16,7 +16,7 @@ __all__ = ["CaseResult", "Level", "__version__", "follow_up"]
 def __getattr__(name: str) -> Any:
     """Import on first use, so that `mri-resorb --help` does not load the imaging libraries."""
     if name == "follow_up":
-        from mri_resorb.follow_up import follow_up
+        from mri_resorb.case import follow_up
 
         return follow_up
     if name in ("CaseResult", "Level"):

@@ -174,13 +174,19 @@ class DiscFrame:
     origin_mm: Point
     axes: FloatArray
 
+    @classmethod
+    def at(cls, origin_mm: FloatArray, axes: FloatArray) -> DiscFrame:
+        """A frame from arrays: origin (3,) LPS mm, axes (3, 3)."""
+        x, y, z = (float(value) for value in origin_mm)
+        return cls((x, y, z), axes)
+
     def to_frame(self, points_mm: FloatArray) -> FloatArray:
         """LPS points (..., 3) to frame coordinates (..., 3), mm."""
-        return (np.asarray(points_mm, float) - np.asarray(self.origin_mm)) @ self.axes.T
+        return np.asarray((np.asarray(points_mm, float) - np.array(self.origin_mm)) @ self.axes.T)
 
     def to_patient(self, points_mm: FloatArray) -> FloatArray:
         """Frame coordinates (..., 3) to LPS points (..., 3), mm."""
-        return np.asarray(points_mm, float) @ self.axes + np.asarray(self.origin_mm)
+        return np.asarray(np.asarray(points_mm, float) @ self.axes + np.array(self.origin_mm))
 
 
 @dataclass(frozen=True)
@@ -238,18 +244,21 @@ class Fragment:
 class TimePoint:
     """One date, measured or refused.
 
-    `fragment` is there for status "measured" and "absent", and None otherwise; `anatomy` is None
-    where the segmentation itself was refused.
+    Attributes:
+        fragment: for status "measured" and "absent"; None otherwise, and then `reason` says why.
+        frame: the disc frame that both dates share, placed in this scan.
+        boundary_mm: the posterior boundary in each slice, (slices, points, 3) LPS, for pictures.
     """
 
     scan: Scan
     status: Status
-    anatomy: Anatomy | None = None
+    anatomy: Anatomy
     disc: LocatedDisc | None = None
     frame: DiscFrame | None = None
     fragment: Fragment | None = None
     boundary_mm: FloatArray | None = None
-    """Posterior boundary, (slices, points, 3) LPS: for pictures."""
+    reason: Remark | None = None
+    warnings: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)

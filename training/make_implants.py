@@ -17,7 +17,7 @@ import SimpleITK as sitk
 from mri_resorb.errors import NotLumbarSpineError
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
 from mri_resorb.model import Anatomy, DiscFrame, Structure
-from mri_resorb.segment.levels import find_discs
+from mri_resorb.segment.discs import find_discs
 from mri_resorb.simulate.implant import LabelledScan, implant_herniation
 from training.herniations import KINDS, draw_herniation, draw_texture
 from training.patients import LabelledVolume, all_patients, read_patient, validation_patients

@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.errors import NotLumbarSpineError
-from mri_resorb.measure.frame import frame_grid, sample
+from mri_resorb.geometry import frame_grid, sample
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
 
 _AP_MM = np.arange(-14.0, 9.25, 0.25)
@@ -140,8 +140,7 @@ def frame_at_posterior_margin(
 
 
 def _shifted(frame: DiscFrame, *, ap: float, craniocaudal: float) -> DiscFrame:
-    x, y, z = frame.to_patient(np.array([ap, 0.0, craniocaudal]))
-    return DiscFrame((float(x), float(y), float(z)), frame.axes)
+    return DiscFrame.at(frame.to_patient(np.array([ap, 0.0, craniocaudal])), frame.axes)
 
 
 def _median_wall_ap_mm(bone: sitk.Image, *, frame: DiscFrame) -> float:

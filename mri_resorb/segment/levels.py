@@ -1,4 +1,4 @@
-"""Finds the discs in an anatomy and names them, counting up from the sacrum.
+"""Names the discs of an anatomy, counting up from the sacrum.
 
 Abstains rather than guesses: a lumbar-only field of view is numbered wrongly in 14.1 % of readings
 (PMC3955794), and 18.1 % of people have a transitional vertebra (doi 10.1148/radiol.12112747).
@@ -11,35 +11,20 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
-from mri_resorb.measure.frame import fit_disc_frame, frame_grid, sample
-from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Level, LocatedDisc, Point, Remark
+from mri_resorb.model import FloatArray, Level, LocatedDisc, Point, Remark
+from mri_resorb.segment.discs import Disc
 
-_SMALLEST_DISC_CM3 = 0.4
-_SMALLEST_DISC_AP_MM = 14.0
 _POINT_TOLERANCE_MM = 8.0
 _NEIGHBOUR_DISTANCE_MM = (18.0, 60.0)
+_ROW_DIFFERENCE_MOST_MM = 6.0
 
 
 @dataclass(frozen=True)
-class Disc:
-    """One disc of an anatomy.
+class Found:
+    """A disc and the name it was found by."""
 
-    Attributes:
-        occupancy: 0 or 1, of this disc alone (with displaced material joined to it), on the part
-            of the anatomy's grid that holds it.
-        frame: its frame, origin at the disc's centre.
-        sacrum_below: part of the bone under the disc that is sacrum, 0-1; NaN where no bone is
-            seen there.
-    """
-
-    occupancy: sitk.Image
-    frame: DiscFrame
-    sacrum_below: float
-
-    @property
-    def centre_mm(self) -> Point:
-        """Centre of the disc, LPS."""
-        return self.frame.origin_mm
+    disc: Disc
+    located: LocatedDisc
 
 
 class LevelNotFoundError(Exception):
@@ -50,54 +35,58 @@ class LevelNotFoundError(Exception):
         self.reason = Remark(code, message)
 
 
-def find_discs(anatomy: Anatomy) -> tuple[Disc, ...]:
-    """All discs of the anatomy, from the lowest upwards.
+def locate_pair(
+    baseline: tuple[Disc, ...],
+    follow_up: tuple[Disc, ...],
+    *,
+    level: Level,
+    disc_at_mm: Point | None = None,
+) -> tuple[Found | Remark, Found | Remark]:
+    """The same disc at both dates, or the reason why it is not safely found.
 
-    A disc is a connected region of disc occupancy of at least 0.4 cm3 and 14 mm from front to
-    back; smaller ones are detached fragments or specks.
-    """
-    components = sitk.RelabelComponent(sitk.ConnectedComponent(anatomy.disc >= 0.5))
-    shapes = sitk.LabelShapeStatisticsImageFilter()
-    shapes.Execute(components)
-    discs = []
-    for label in shapes.GetLabels():
-        if shapes.GetPhysicalSize(label) < _SMALLEST_DISC_CM3 * 1000:
-            break
-        columns = shapes.GetBoundingBox(label)[3]
-        if columns * anatomy.disc.GetSpacing()[0] < _SMALLEST_DISC_AP_MM:
-            continue
-        box = shapes.GetBoundingBox(label)
-        mine = sitk.RegionOfInterest(components, box[3:], box[:3]) == label
-        mine = sitk.Cast(mine, sitk.sitkFloat32)
-        frame = fit_disc_frame(disc=mine, canal=anatomy.canal)
-        discs.append(Disc(mine, frame, _sacrum_below(anatomy=anatomy, frame=frame)))
-    return tuple(sorted(discs, key=lambda disc: disc.centre_mm[2]))
-
-
-def _sacrum_below(*, anatomy: Anatomy, frame: DiscFrame) -> float:
-    below = frame_grid(np.arange(-10, 6.0, 2), np.arange(-8, 9.0, 4), np.arange(-16.0, -5.0, 1.0))
-    points = frame.to_patient(below)
-    sacrum, vertebra = (float(sample(i, points).sum()) for i in (anatomy.sacrum, anatomy.vertebra))
-    total = sacrum + vertebra
-    return sacrum / total if total > 0.15 * points[..., 0].size else float("nan")
-
-
-def locate_disc(
-    *, discs: tuple[Disc, ...], level: Level, disc_at_mm: Point | None = None
-) -> tuple[Disc, LocatedDisc]:
-    """The disc that the level, or the given point, stands for.
+    Counted up from the sacrum at each date by itself; or, where a point is given, the disc at that
+    point in the baseline and the one like it in the follow-up, by the row of discs around it (the
+    two dates' coordinates need not agree).
 
     Args:
-        discs: of one anatomy, lowest first.
-        disc_at_mm: a point in the disc, LPS; settles which disc is meant, whatever the count says.
-
-    Raises:
-        LevelNotFoundError: no disc at the point, or the count is not safe.
+        baseline, follow_up: the discs of each date, lowest first.
+        disc_at_mm: a point in the baseline's disc, LPS; settles which disc is meant.
     """
-    if disc_at_mm is not None:
-        disc = _disc_at(discs, disc_at_mm)
-        remark = f"Disc at the given point taken as {level}; {_in_view(discs)}."
-        return disc, LocatedDisc(level, disc.centre_mm, "point", remark)
+    by_point = disc_at_mm is not None
+    first: int | None = None
+    try:
+        first = _counted(baseline, level) if disc_at_mm is None else _disc_at(baseline, disc_at_mm)
+        at_baseline: Found | Remark = _found(baseline, first, level=level, by_point=by_point)
+    except LevelNotFoundError as error:
+        at_baseline = error.reason
+    try:
+        if not by_point:
+            second = _counted(follow_up, level)
+            if first is not None:
+                _check_alike(baseline, first, follow_up, second)
+        elif first is None:
+            raise LevelNotFoundError("no-disc-at-point", "The disc is not found in the baseline.")
+        else:
+            second = most_alike(baseline, first, follow_up)
+    except LevelNotFoundError as error:
+        return at_baseline, error.reason
+    return at_baseline, _found(follow_up, second, level=level, by_point=by_point)
+
+
+def _found(discs: tuple[Disc, ...], index: int, *, level: Level, by_point: bool) -> Found:
+    view = f"{len(discs)} disc{'s' if len(discs) != 1 else ''} in view"
+    how = (
+        f"Disc at the given point taken as {level}"
+        if by_point
+        else ("Lowest disc above the sacrum taken as L5-S1")
+    )
+    located = LocatedDisc(
+        level, discs[index].centre_mm, "point" if by_point else "counted", f"{how}; {view}."
+    )
+    return Found(discs[index], located)
+
+
+def _counted(discs: tuple[Disc, ...], level: Level) -> int:
     lowest = lumbosacral_disc(discs)
     index = lowest + level.discs_above_sacrum
     _check_row(discs[lowest : index + 1], level=level)
@@ -106,15 +95,71 @@ def locate_disc(
             "level-not-in-view",
             f"{level} is not in view: only {len(discs) - lowest} discs are seen above the sacrum.",
         )
-    remark = f"Lowest disc above the sacrum taken as L5-S1; {_in_view(discs)}."
-    return discs[index], LocatedDisc(level, discs[index].centre_mm, "counted", remark)
+    return index
 
 
-def _in_view(discs: tuple[Disc, ...]) -> str:
-    return f"{len(discs)} disc{'s' if len(discs) != 1 else ''} in view"
+def row_difference_mm(
+    first: tuple[Disc, ...], first_index: int, second: tuple[Disc, ...], second_index: int
+) -> float:
+    """How differently the neighbouring discs lie around two discs, mm; infinite without any.
+
+    Mean distance between the centres of up to three neighbours on either side, each seen in the
+    frame of the disc in question; what lies on the sacrum must do so in both.
+    """
+    distances = []
+    for step in (-3, -2, -1, 1, 2, 3):
+        a, b = first_index + step, second_index + step
+        if 0 <= a < len(first) and 0 <= b < len(second):
+            seen = [
+                row[here].frame.to_frame(np.array(row[there].centre_mm))[[0, 2]]
+                for row, here, there in ((first, first_index, a), (second, second_index, b))
+            ]
+            distances.append(float(np.linalg.norm(seen[0] - seen[1])) / abs(step))
+    if not distances:
+        return float("inf")
+    on_sacrum = [row[k].sacrum_below for row, k in ((first, first_index), (second, second_index))]
+    if abs(on_sacrum[0] - on_sacrum[1]) > 0.7:  # never true where the sacrum is not seen (NaN)
+        return float("inf")
+    return float(np.mean(distances))
 
 
-def _disc_at(discs: tuple[Disc, ...], point: Point) -> Disc:
+def most_alike(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ...]) -> int:
+    """The follow-up's disc whose neighbourhood is like that of the baseline's disc.
+
+    Raises:
+        LevelNotFoundError: none is, or another one is nearly as much.
+    """
+    differences = [
+        row_difference_mm(baseline, index, follow_up, other) for other in range(len(follow_up))
+    ]
+    order = sorted(range(len(differences)), key=differences.__getitem__)
+    if not order or differences[order[0]] > _ROW_DIFFERENCE_MOST_MM:
+        raise LevelNotFoundError(
+            "disc-not-found-again",
+            "No disc of the follow-up has neighbours like those of the disc pointed at.",
+        )
+    if len(order) > 1 and differences[order[1]] < 1.5 * differences[order[0]] + 0.5:
+        raise LevelNotFoundError(
+            "disc-match-doubtful",
+            "Two discs of the follow-up are alike to the one pointed at; the same disc cannot be "
+            "told safely.",
+        )
+    return order[0]
+
+
+def _check_alike(
+    baseline: tuple[Disc, ...], first: int, follow_up: tuple[Disc, ...], second: int
+) -> None:
+    difference = row_difference_mm(baseline, first, follow_up, second)
+    if np.isfinite(difference) and difference > _ROW_DIFFERENCE_MOST_MM:
+        raise LevelNotFoundError(
+            "levels-disagree",
+            "The discs counted at the two dates have different neighbours, so one count is wrong; "
+            "point at the disc with --disc-at.",
+        )
+
+
+def _disc_at(discs: tuple[Disc, ...], point: Point) -> int:
     def distance(disc: Disc) -> float:
         """Distance from the point to the disc's nearest voxel, mm."""
         voxels = np.argwhere(sitk.GetArrayViewFromImage(disc.occupancy) >= 0.5)[:, ::-1]
@@ -127,8 +172,9 @@ def _disc_at(discs: tuple[Disc, ...], point: Point) -> Disc:
 
     if not discs:
         raise LevelNotFoundError("no-disc", "No intervertebral disc is seen in the scan.")
-    nearest = min(discs, key=distance)
-    if distance(nearest) > _POINT_TOLERANCE_MM:
+    distances = [distance(disc) for disc in discs]
+    nearest = int(np.argmin(distances))
+    if distances[nearest] > _POINT_TOLERANCE_MM:
         raise LevelNotFoundError(
             "no-disc-at-point",
             f"No disc is seen within {_POINT_TOLERANCE_MM:.0f} mm of the given point; "

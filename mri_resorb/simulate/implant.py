@@ -16,7 +16,7 @@ import numpy.typing as npt
 from scipy import ndimage
 
 from mri_resorb.measure.boundary import PosteriorBoundary
-from mri_resorb.measure.frame import frame_grid
+from mri_resorb.geometry import frame_grid
 from mri_resorb.model import DiscFrame, FloatArray, Structure
 
 Shape = Callable[[FloatArray], npt.NDArray[np.bool_]]
@@ -145,7 +145,7 @@ def implant_herniation(
 def _subvoxel_steps() -> FloatArray:
     """(subsamples, 3) offsets within a voxel, in voxels."""
     axes = [(np.arange(n) + 0.5) / n - 0.5 for n in _SUBSAMPLES]
-    return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3)
+    return np.stack(np.meshgrid(*axes, indexing="ij"), -1).reshape(-1, 3)
 
 
 def _filled_part(shape: Shape, *, points: FloatArray, steps: FloatArray, sac: _Sac) -> FloatArray:
@@ -157,7 +157,7 @@ def _filled_part(shape: Shape, *, points: FloatArray, steps: FloatArray, sac: _S
 
     near = ndimage.binary_dilation(inside(points), iterations=2)
     some = points[near]
-    filled = np.zeros(points.shape[:-1], np.float32)
+    filled = np.zeros(near.shape)
     filled[near] = np.mean([inside(some + step) for step in steps], axis=0)
     return filled
 
@@ -225,17 +225,18 @@ def _smooth(surface: FloatArray) -> FloatArray:
 def _pushed_front(sac: _Sac, *, points: FloatArray, fragment: FloatArray) -> FloatArray:
     """Where the sac's front lies now: behind the fragment, falling off smoothly around it."""
     filled = fragment > 0.3
-    reach = np.zeros(sac.front_mm.shape)
+    reach: FloatArray = np.zeros_like(sac.front_mm)
     if filled.any():
         inside = points[filled]
         row = np.rint((inside[:, 1] - sac.transverse_mm[0]) / 0.9).astype(int)
         column = np.rint((inside[:, 2] - sac.craniocaudal_mm[0]) / 0.7).astype(int)
-        row, column = row.clip(0, reach.shape[0] - 1), column.clip(0, reach.shape[1] - 1)
-        np.maximum.at(reach, (row, column), inside[:, 0])
+        rows, columns = reach.shape
+        np.maximum.at(reach, (row.clip(0, rows - 1), column.clip(0, columns - 1)), inside[:, 0])
         reach = ndimage.grey_closing(reach, size=(3, 3))
     around = ndimage.gaussian_filter(ndimage.grey_dilation(reach, size=(3, 3)), (1.5, 2.5))
     limit = sac.back_mm - _SAC_LEFT_MM
-    return np.minimum(np.maximum(np.maximum(reach, around), sac.front_mm), limit)
+    pushed = np.maximum(np.maximum(reach, around), sac.front_mm)
+    return np.asarray(np.minimum(pushed, limit))
 
 
 def _look_up(

@@ -1,41 +1,74 @@
-"""The disc frame: where sizes are measured and the two dates are compared.
+"""Tells the discs of an anatomy apart and gives each its own frame.
 
-Source: DEFINITIONS, "Level and frame" (project convention, version 1).
+Source of the frame: DEFINITIONS, "Level and frame" (project convention, version 1).
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import SimpleITK as sitk
-from scipy import ndimage
 
-from mri_resorb.model import DiscFrame, FloatArray, Point
+from mri_resorb.geometry import frame_grid, sample, voxel_points
+from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Point
 
-
-def sample(image: sitk.Image, points_mm: FloatArray) -> FloatArray:
-    """Linear interpolation of `image` at LPS points (..., 3); 0 outside of its grid."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    to_index = np.linalg.inv(direction * np.array(image.GetSpacing()))
-    index = (np.asarray(points_mm, float) - np.array(image.GetOrigin())) @ to_index.T
-    array = sitk.GetArrayViewFromImage(image)
-    coordinates = np.moveaxis(index[..., ::-1], -1, 0)
-    values = ndimage.map_coordinates(array, coordinates, order=1, mode="constant", output=float)
-    return np.asarray(values)
+_SMALLEST_DISC_CM3 = 0.4
+_SMALLEST_DISC_AP_MM = 14.0
 
 
-def frame_grid(
-    ap_mm: FloatArray, transverse_mm: FloatArray, craniocaudal_mm: FloatArray
-) -> FloatArray:
-    """Frame coordinates of a grid, shape (transverse, craniocaudal, ap, 3), mm."""
-    transverse, craniocaudal, ap = np.meshgrid(transverse_mm, craniocaudal_mm, ap_mm, indexing="ij")
-    return np.stack([ap, transverse, craniocaudal], axis=-1)
+@dataclass(frozen=True)
+class Disc:
+    """One disc of an anatomy.
+
+    Attributes:
+        occupancy: 0 or 1, of this disc alone (with displaced material joined to it), on the part
+            of the anatomy's grid that holds it.
+        frame: its frame, origin at the disc's centre.
+        sacrum_below: part of the bone under the disc that is sacrum, 0-1; NaN where no bone is
+            seen there.
+    """
+
+    occupancy: sitk.Image
+    frame: DiscFrame
+    sacrum_below: float
+
+    @property
+    def centre_mm(self) -> Point:
+        """Centre of the disc, LPS."""
+        return self.frame.origin_mm
 
 
-def voxel_points(image: sitk.Image, index_zyx: FloatArray) -> FloatArray:
-    """LPS points (n, 3) of array indices (n, 3), ordered (slice, row, column)."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    scaled = index_zyx[:, ::-1] * np.array(image.GetSpacing())
-    return np.asarray(scaled @ direction.T + np.array(image.GetOrigin()))
+def find_discs(anatomy: Anatomy) -> tuple[Disc, ...]:
+    """All discs of the anatomy, from the lowest upwards.
+
+    A disc is a connected region of disc occupancy of at least 0.4 cm3 and 14 mm from front to
+    back; smaller ones are detached fragments or specks.
+    """
+    components = sitk.RelabelComponent(sitk.ConnectedComponent(anatomy.disc >= 0.5))
+    shapes = sitk.LabelShapeStatisticsImageFilter()
+    shapes.Execute(components)
+    discs = []
+    for label in shapes.GetLabels():
+        if shapes.GetPhysicalSize(label) < _SMALLEST_DISC_CM3 * 1000:
+            break
+        columns = shapes.GetBoundingBox(label)[3]
+        if columns * anatomy.disc.GetSpacing()[0] < _SMALLEST_DISC_AP_MM:
+            continue
+        box = shapes.GetBoundingBox(label)
+        mine = sitk.RegionOfInterest(components, box[3:], box[:3]) == label
+        mine = sitk.Cast(mine, sitk.sitkFloat32)
+        frame = fit_disc_frame(disc=mine, canal=anatomy.canal)
+        discs.append(Disc(mine, frame, _sacrum_below(anatomy=anatomy, frame=frame)))
+    return tuple(sorted(discs, key=lambda disc: disc.centre_mm[2]))
+
+
+def _sacrum_below(*, anatomy: Anatomy, frame: DiscFrame) -> float:
+    below = frame_grid(np.arange(-10, 6.0, 2), np.arange(-8, 9.0, 4), np.arange(-16.0, -5.0, 1.0))
+    points = frame.to_patient(below)
+    sacrum, vertebra = (float(sample(i, points).sum()) for i in (anatomy.sacrum, anatomy.vertebra))
+    total = sacrum + vertebra
+    return sacrum / total if total > 0.15 * points[..., 0].size else float("nan")
 
 
 def fit_disc_frame(*, disc: sitk.Image, canal: sitk.Image) -> DiscFrame:
@@ -62,7 +95,7 @@ def fit_disc_frame(*, disc: sitk.Image, canal: sitk.Image) -> DiscFrame:
     for _ in range(3):
         frame = _level_with_endplates(frame, disc=disc)
     transverse = _canal_midline(frame, canal=canal)
-    return DiscFrame(tuple(frame.to_patient(np.array([0.0, transverse, 0.0]))), frame.axes)
+    return DiscFrame.at(frame.to_patient(np.array([0.0, transverse, 0.0])), frame.axes)
 
 
 def _frame_from_normal(origin: FloatArray, *, normal: FloatArray, across: FloatArray) -> DiscFrame:
@@ -72,7 +105,7 @@ def _frame_from_normal(origin: FloatArray, *, normal: FloatArray, across: FloatA
     left /= np.linalg.norm(left)
     back = np.cross(upwards, left)  # left x back = up in LPS
     back *= np.sign(back[1]) or 1.0
-    return DiscFrame(tuple(float(x) for x in origin), np.stack([back, left, upwards]))
+    return DiscFrame.at(origin, np.stack([back, left, upwards]))
 
 
 def _level_with_endplates(frame: DiscFrame, *, disc: sitk.Image) -> DiscFrame:
@@ -110,21 +143,3 @@ def _canal_midline(frame: DiscFrame, *, canal: sitk.Image) -> float:
     if weight.sum() < 50:
         return 0.0
     return float((weight * grid[:, 0, 0, 1]).sum() / weight.sum())
-
-
-def average_frames(first: DiscFrame, second: DiscFrame) -> DiscFrame:
-    """The frame midway between two, so that neither date is favoured."""
-    u, _, vt = np.linalg.svd((first.axes + second.axes) / 2)
-    origin = (np.array(first.origin_mm) + np.array(second.origin_mm)) / 2
-    return DiscFrame(tuple(float(x) for x in origin), u @ vt)
-
-
-def move_frame(frame: DiscFrame, *, rotation: FloatArray, translation_mm: FloatArray) -> DiscFrame:
-    """The frame after the rigid motion x -> rotation x + translation."""
-    origin = rotation @ np.array(frame.origin_mm) + translation_mm
-    return DiscFrame(tuple(float(x) for x in origin), frame.axes @ rotation.T)
-
-
-def distance_mm(first: Point, second: Point) -> float:
-    """Distance of two points."""
-    return float(np.linalg.norm(np.subtract(first, second)))

@@ -1,0 +1,126 @@
+"""The story: two studies in, one result out."""
+
+from __future__ import annotations
+
+import os
+import platform
+import time
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
+
+import SimpleITK as sitk
+
+import mri_resorb
+from mri_resorb.io.masks import read_fragment_mask
+from mri_resorb.io.studies import read_pair
+from mri_resorb.measure.change import find_change
+from mri_resorb.measure.dates import measure_dates, place, share_frame
+from mri_resorb.model import DEFINITIONS_VERSION, CaseResult, Level, Point, Scan, Sex
+from mri_resorb.segment.discs import find_discs
+from mri_resorb.segment.levels import locate_pair
+from mri_resorb.segment.network import find_anatomy, weights_sha256
+
+
+def follow_up(
+    baseline: Path | str,
+    follow_up: Path | str,
+    *,
+    level: Level | str,
+    disc_at: Point | None = None,
+    baseline_series: str | None = None,
+    follow_up_series: str | None = None,
+    baseline_date: date | None = None,
+    follow_up_date: date | None = None,
+    sex: Sex | None = None,
+    age_years: int | None = None,
+    baseline_mask: Path | None = None,
+    follow_up_mask: Path | None = None,
+    allow_same_date: bool = False,
+    allow_different_patients: bool = False,
+) -> CaseResult:
+    """Compare the herniated fragment at one level between two studies of one person.
+
+    Args:
+        baseline, follow_up: a folder of DICOM files, a zip of one, or a NIfTI, NRRD or MHA file.
+        level: `L1-L2` ... `L5-S1`, in any usual spelling.
+        disc_at: a point inside the disc in the baseline, patient mm (LPS).
+        baseline_series, follow_up_series: SeriesInstanceUID, to overrule the choice of series.
+        baseline_date, follow_up_date: to correct the files' dates or to give them.
+        baseline_mask, follow_up_mask: a fragment mask drawn by a person, measured instead.
+        allow_same_date, allow_different_patients: overrule the refusal of such pairs.
+
+    Raises:
+        InputError: an input that cannot be used; its subclasses and message say why.
+    """
+    level = Level.parse(level)
+    began = time.perf_counter()
+    scans = read_pair(
+        Path(baseline),
+        Path(follow_up),
+        baseline_series=baseline_series,
+        follow_up_series=follow_up_series,
+        baseline_date=baseline_date,
+        follow_up_date=follow_up_date,
+        sex=sex,
+        age_years=age_years,
+        allow_same_date=allow_same_date,
+        allow_different_patients=allow_different_patients,
+    )
+    masks = [
+        read_fragment_mask(path, scan=scan) if path else None
+        for path, scan in zip((baseline_mask, follow_up_mask), scans, strict=True)
+    ]
+    result = compare(*scans, level=level, disc_at=disc_at, masks=(masks[0], masks[1]))
+    return replace(
+        result,
+        provenance={
+            "mri_resorb": mri_resorb.__version__,
+            "definitions": DEFINITIONS_VERSION,
+            "weights_sha256": weights_sha256(),
+            "python": platform.python_version(),
+            "parameters": {
+                "level": str(level),
+                "disc_at": disc_at,
+                "baseline_mask": baseline_mask is not None,
+                "follow_up_mask": follow_up_mask is not None,
+            },
+            "input_sha256": {
+                "baseline": list(scans[0].sha256),
+                "follow_up": list(scans[1].sha256),
+            },
+            "run_seconds": round(time.perf_counter() - began, 3),
+        },
+    )
+
+
+def compare(
+    baseline: Scan,
+    follow_up: Scan,
+    *,
+    level: Level,
+    disc_at: Point | None = None,
+    masks: tuple[sitk.Image | None, sitk.Image | None] = (None, None),
+) -> CaseResult:
+    """The same for scans that are already read, and fragment masks on their grids."""
+    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(int(os.environ.get("OMP_NUM_THREADS", 2)))
+    scans = (baseline, follow_up)
+    anatomies = (find_anatomy(baseline.image), find_anatomy(follow_up.image))
+    located = locate_pair(*(find_discs(a) for a in anatomies), level=level, disc_at_mm=disc_at)
+    dates = [
+        place(scan=scan, anatomy=anatomy, located=found)
+        for scan, anatomy, found in zip(scans, anatomies, located, strict=True)
+    ]
+    points, errors = measure_dates(*share_frame(*dates), masks=masks)
+    days = (follow_up.date - baseline.date).days if baseline.date and follow_up.date else None
+    return CaseResult(
+        level=level,
+        level_source=next((p.disc.source for p in points if p.disc), "counted"),
+        patient=baseline.patient,
+        interval_days=days,
+        baseline=points[0],
+        follow_up=points[1],
+        change=find_change(*points, errors=errors, interval_days=days),
+        reasons=tuple(dict.fromkeys(p.reason for p in points if p.reason)),
+        warnings=tuple(dict.fromkeys(w for p in points for w in p.warnings)),
+    )

@@ -1,0 +1,313 @@
+"""The herniated fragment: disc material behind the posterior boundary.
+
+Source: DEFINITIONS, "Herniated fragment" (convention, version 1). Which material belongs is decided
+on one grid in the disc frame that both dates share; how much there is of it is summed in each
+series' own grid.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+from scipy import ndimage
+
+from mri_resorb.geometry import frame_grid, sample
+from mri_resorb.measure.boundary import PosteriorBoundary
+from mri_resorb.model import Anatomy, DiscFrame, FloatArray
+
+HERNIATION_MM = 2.5
+"""A herniation is where material reaches further than this behind the boundary."""
+FOOTPRINT_MM = 1.0
+"""Its footprint is the connected area that reaches further than this."""
+SMALLEST_PIECE_CM3 = 0.02
+"""Smaller detached specks are not taken for material."""
+
+TRANSVERSE_STEP_MM = 1.0
+HEIGHT_STEP_MM = 0.5
+DEPTH_STEP_MM = 0.25
+TRANSVERSE_MM = np.arange(-24.0, 24.5, TRANSVERSE_STEP_MM)
+HEIGHT_MM = np.arange(-32.0, 32.25, HEIGHT_STEP_MM)
+DEPTH_MM = np.arange(-3.0, 24.0, DEPTH_STEP_MM)
+_RECESS_MM = 4.0
+"""How far the lateral recess goes beyond the sac's side."""
+_HALF_BODY_MM = 13.5
+"""From a disc's edge to the middle of a lumbar body (about 27 mm high)."""
+
+BoolArray = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Material:
+    """Disc material of one date on the shared grid (transverse, craniocaudal, depth).
+
+    Attributes:
+        joined: material behind the boundary that hangs together with the disc.
+        detached: pieces that do not.
+        canal: the sac.
+        covered: (transverse,) planes that lie within the scan's slices.
+        reach_mm: (transverse, craniocaudal) how far `joined` goes behind the boundary.
+    """
+
+    joined: BoolArray
+    detached: BoolArray
+    canal: BoolArray
+    covered: BoolArray
+    reach_mm: FloatArray
+
+    @property
+    def footprint(self) -> BoolArray:
+        """(transverse, craniocaudal): where this date alone has a herniation."""
+        areas, _ = ndimage.label(self.reach_mm > FOOTPRINT_MM, structure=np.ones((3, 3)))
+        herniated = np.unique(areas[self.reach_mm > HERNIATION_MM])
+        return np.asarray(np.isin(areas, herniated[herniated > 0]))
+
+    @property
+    def detached_reach_mm(self) -> float:
+        """How far detached pieces go behind the boundary."""
+        deep = np.flatnonzero(self.detached.any(axis=(0, 1)))
+        return float(DEPTH_MM[deep[-1]] + DEPTH_STEP_MM / 2) if deep.size else 0.0
+
+    @property
+    def is_herniated(self) -> bool:
+        """Something reaches more than 2.5 mm behind the boundary, joined or detached."""
+        return bool(self.footprint.any()) or self.detached_reach_mm > HERNIATION_MM
+
+
+def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoundary) -> Material:
+    """Sort the disc material around one disc into joined and detached.
+
+    Args:
+        frame: the shared frame, placed in this date's scan.
+        boundary: the shared boundary, in that frame.
+    """
+    grid = frame_grid(DEPTH_MM, TRANSVERSE_MM, HEIGHT_MM)
+    grid[..., 0] += boundary.ap_mm(grid[..., 1], grid[..., 2])
+    points = frame.to_patient(grid)
+    disc = sample(anatomy.disc, points) >= 0.5
+    canal = sample(anatomy.canal, points) >= 0.5
+    upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
+    between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
+    near = (HEIGHT_MM < upper[:, None] + _HALF_BODY_MM) & (
+        HEIGHT_MM > lower[:, None] - _HALF_BODY_MM
+    )
+
+    behind = DEPTH_MM >= 0
+    disc &= behind | between[..., None]  # in front of the boundary only this disc itself
+    pieces, count = ndimage.label(disc, structure=np.ones((3, 3, 3)))
+    of_disc = np.zeros(count + 1, bool)
+    of_disc[np.unique(pieces[..., DEPTH_MM < -1.5])] = True
+    in_reach = np.zeros(count + 1, bool)
+    in_reach[np.unique(pieces[near])] = True
+    voxel_cm3 = TRANSVERSE_STEP_MM * HEIGHT_STEP_MM * DEPTH_STEP_MM / 1000
+    big_enough = np.bincount(pieces.ravel(), minlength=count + 1) * voxel_cm3 >= SMALLEST_PIECE_CM3
+    of_disc[0] = in_reach[0] = False
+
+    sideways = np.abs(TRANSVERSE_MM) <= _canal_half_width_mm(canal) + _RECESS_MM
+    in_canal = sideways[:, None, None] & behind
+    joined = of_disc[pieces] & in_canal
+    detached = (in_reach & ~of_disc & big_enough)[pieces] & in_canal
+    reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
+    return Material(joined, detached, canal, _covered_planes(anatomy.disc, frame), reach)
+
+
+def _canal_half_width_mm(canal: BoolArray) -> float:
+    """From the sac's width around the disc; 11 mm where it is not seen on both sides."""
+    central = np.abs(HEIGHT_MM) < 12
+    wide = canal[:, central].any(axis=-1).mean(axis=1) > 0.25
+    if not wide.any():
+        return 11.0
+    seen = TRANSVERSE_MM[wide]
+    return float(np.clip(max(-seen.min(), seen.max()), 8.0, 15.0))
+
+
+def _covered_planes(image: sitk.Image, frame: DiscFrame) -> BoolArray:
+    """Sagittal planes of the grid between the centres of the first and the last slice."""
+    at_disc = frame.to_patient(np.stack([0 * TRANSVERSE_MM, TRANSVERSE_MM, 0 * TRANSVERSE_MM], -1))
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    position = (at_disc - np.array(image.GetOrigin())) @ direction[:, 2] / image.GetSpacing()[2]
+    return np.asarray((position >= 0) & (position <= image.GetSize()[2] - 1))
+
+
+@dataclass(frozen=True)
+class Occupancy:
+    """How much of each voxel of a scan is fragment.
+
+    Attributes:
+        image: 0-1, float32, on the scan's grid.
+        joined_cm3, detached_cm3: occupancy-weighted volumes.
+        footprint_cm2: area of the boundary that the joined part stands on.
+        surface_cm2: surface of the fragment away from the boundary.
+        touches_edge: it reaches into the first or the last slice, or the image's border.
+    """
+
+    image: sitk.Image
+    joined_cm3: float
+    detached_cm3: float
+    footprint_cm2: float
+    surface_cm2: float
+    touches_edge: bool
+
+    @property
+    def volume_cm3(self) -> float:
+        """Joined and detached together."""
+        return self.joined_cm3 + self.detached_cm3
+
+
+def fill(
+    *,
+    anatomy: Anatomy,
+    frame: DiscFrame,
+    boundary: PosteriorBoundary,
+    material: Material,
+    footprint: BoolArray,
+) -> Occupancy:
+    """Occupancy of the fragment in the scan's own grid.
+
+    A voxel counts by its disc occupancy, the part of it behind the boundary, and whether it
+    belongs: inside the footprint, or to a detached piece. Voxels next to material count with what
+    occupancy they have (partial volume); far from any, doubt does not add up to volume.
+
+    Args:
+        footprint: (transverse, craniocaudal), united over the dates.
+    """
+    image = anatomy.disc
+    box, index = _box(image, frame)
+    matrix = np.array(image.GetDirection()).reshape(3, 3) * np.array(image.GetSpacing())
+    points = frame.to_frame(index[..., ::-1] @ matrix.T + np.array(image.GetOrigin()))
+    depth = points[..., 0] - boundary.ap_mm(points[..., 1], points[..., 2])
+    occupancy = sitk.GetArrayViewFromImage(image)[box].astype(float)
+
+    # Part of the voxel behind the boundary: its extent along ap is that of its in-plane edges.
+    extent = float(np.abs(matrix[:, :2].T @ frame.axes[0]).sum())
+    behind = np.clip(depth / extent + 0.5, 0, 1)
+    place = [
+        (points[..., 1] - TRANSVERSE_MM[0]) / TRANSVERSE_STEP_MM,
+        (points[..., 2] - HEIGHT_MM[0]) / HEIGHT_STEP_MM,
+    ]
+    standing = _read(footprint, place) >= 0.5
+    at = [*place, (depth - DEPTH_MM[0]) / DEPTH_STEP_MM]
+    joined_core = _read(material.joined, at) >= 0.5
+    detached_core = _read(material.detached, at) >= 0.5
+
+    detached = _halo(detached_core, spacing_mm=image.GetSpacing()) & ~joined_core & (depth > 0)
+    joined = _halo(joined_core, spacing_mm=image.GetSpacing()) | (depth <= HERNIATION_MM)
+    joined &= standing & ~detached & (depth < DEPTH_MM[-1])
+    amount = occupancy * behind
+    voxel_cm3 = float(np.prod(image.GetSpacing())) / 1000
+
+    values = np.zeros(image.GetSize()[::-1], np.float32)
+    values[box] = amount * (joined | detached)
+    filled = sitk.GetImageFromArray(values)
+    filled.CopyInformation(image)
+    core = (joined_core & standing & (depth > FOOTPRINT_MM)) | detached_core
+    return Occupancy(
+        image=filled,
+        joined_cm3=float((amount * joined).sum()) * voxel_cm3,
+        detached_cm3=float((amount * detached).sum()) * voxel_cm3,
+        footprint_cm2=float(footprint.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 100,
+        surface_cm2=_surface_cm2(material, footprint),
+        touches_edge=_touches_edge(core, box=box, shape=values.shape),
+    )
+
+
+def _box(image: sitk.Image, frame: DiscFrame) -> tuple[tuple[slice, ...], FloatArray]:
+    """Slices of the array around the disc, and the array index of each voxel in it."""
+    corners = frame.to_patient(
+        frame_grid(np.array([-12.0, 32.0]), np.array([-26.0, 26.0]), np.array([-36.0, 36.0]))
+    ).reshape(-1, 3)
+    index = np.array([image.TransformPhysicalPointToContinuousIndex(c) for c in corners])[:, ::-1]
+    shape = image.GetSize()[::-1]
+    box = tuple(
+        slice(int(np.clip(np.floor(low), 0, n - 1)), int(np.clip(np.ceil(high) + 1, 1, n)))
+        for low, high, n in zip(index.min(axis=0), index.max(axis=0), shape, strict=True)
+    )
+    axes = [np.arange(part.start, part.stop, dtype=float) for part in box]
+    return box, np.stack(np.meshgrid(*axes, indexing="ij"), -1)
+
+
+def _read(grid: BoolArray, place: list[FloatArray]) -> FloatArray:
+    values = ndimage.map_coordinates(grid.astype(np.float32), place, order=1, mode="constant")
+    return np.asarray(values)
+
+
+def _halo(core: BoolArray, *, spacing_mm: tuple[float, ...]) -> BoolArray:
+    """Voxels of the core and those next to it: 1.2 mm in the plane, one slice across."""
+    rows, columns = (max(1, round(1.2 / spacing_mm[k])) for k in (1, 0))
+    around = np.ones((3, 2 * rows + 1, 2 * columns + 1), bool)
+    return np.asarray(ndimage.binary_dilation(core, structure=around))
+
+
+def _surface_cm2(material: Material, footprint: BoolArray) -> float:
+    """Area of the fragment's surface on the shared grid, counted face by face."""
+    whole = (material.joined & footprint[..., None]) | material.detached
+    faces = (
+        (0, HEIGHT_STEP_MM * DEPTH_STEP_MM),
+        (1, TRANSVERSE_STEP_MM * DEPTH_STEP_MM),
+        (2, TRANSVERSE_STEP_MM * HEIGHT_STEP_MM),
+    )
+    crossings = [np.diff(whole.astype(np.int8), axis=axis) for axis, _ in faces]
+    area = sum(float(np.abs(c).sum()) * a for c, (_, a) in zip(crossings, faces, strict=True))
+    # Faces of a staircase overstate a smooth surface by 3/2 on the average over directions.
+    return area * 2 / 3 / 100
+
+
+def _touches_edge(core: BoolArray, *, box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+    for axis, (part, n) in enumerate(zip(box, shape, strict=True)):
+        first, last = core.take(0, axis=axis), core.take(-1, axis=axis)
+        if (part.start == 0 and first.any()) or (part.stop == n and last.any()):
+            return True
+    return False
+
+
+def material_of_mask(
+    mask: sitk.Image, *, frame: DiscFrame, boundary: PosteriorBoundary, automatic: Material
+) -> Material:
+    """A fragment drawn by a person, as material on the shared grid.
+
+    All of it is fragment, wherever it lies; pieces that come within 1 mm of the boundary at the
+    disc's height count as joined, others as detached.
+
+    Args:
+        mask: 0-1, on the scan's grid.
+        automatic: what was found without it; gives the canal and what is covered.
+    """
+    grid = frame_grid(DEPTH_MM, TRANSVERSE_MM, HEIGHT_MM)
+    grid[..., 0] += boundary.ap_mm(grid[..., 1], grid[..., 2])
+    drawn = sample(mask, frame.to_patient(grid)) >= 0.5
+    upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
+    between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
+    pieces, count = ndimage.label(drawn, structure=np.ones((3, 3, 3)))
+    at_disc = np.zeros(count + 1, bool)
+    at_disc[np.unique(pieces[between[..., None] & (DEPTH_MM < 1.0)])] = True
+    at_disc[0] = False
+    joined = at_disc[pieces]
+    reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
+    return Material(joined, drawn & ~joined, automatic.canal & ~drawn, automatic.covered, reach)
+
+
+def fill_from_mask(mask: sitk.Image, *, material: Material, footprint: BoolArray) -> Occupancy:
+    """Occupancy of a fragment drawn by a person: the mask itself, all of it.
+
+    Args:
+        mask: 0-1, on the scan's grid.
+        material: of the same mask, which tells joined from detached.
+    """
+    values = sitk.GetArrayViewFromImage(mask)
+    volume = float(values.sum()) * float(np.prod(mask.GetSpacing())) / 1000
+    joined, detached = float(material.joined.sum()), float(material.detached.sum())
+    part = joined / max(joined + detached, 1.0)
+    return Occupancy(
+        image=sitk.Cast(mask, sitk.sitkFloat32),
+        joined_cm3=volume * part,
+        detached_cm3=volume * (1 - part),
+        footprint_cm2=float(footprint.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 100,
+        surface_cm2=_surface_cm2(material, footprint),
+        touches_edge=_touches_edge(
+            np.asarray(values) >= 0.5,
+            box=tuple(slice(0, n) for n in values.shape),
+            shape=values.shape,
+        ),
+    )

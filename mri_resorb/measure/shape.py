@@ -1,0 +1,128 @@
+"""Size, type, migration and canal compromise of a fragment, on the shared grid.
+
+Types follow the combined task forces' nomenclature, version 2.0 (Fardon et al. 2014,
+doi 10.1016/j.spinee.2014.04.022), as worded in DEFINITIONS.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import ndimage
+
+from mri_resorb.measure.boundary import PosteriorBoundary
+from mri_resorb.measure.fragment import (
+    DEPTH_MM,
+    DEPTH_STEP_MM,
+    HEIGHT_MM,
+    HEIGHT_STEP_MM,
+    TRANSVERSE_MM,
+    TRANSVERSE_STEP_MM,
+    BoolArray,
+    Material,
+)
+from mri_resorb.model import FloatArray, HerniationType, Migration, SizeMm
+
+_BULGE_DEGREES = 90.0
+_DISC_CENTRE_MM = 17.0
+"""From the posterior margin to the disc's centre: half of a lumbar disc's depth (about 34 mm)."""
+_DOME_EXCESS_MM = {"height": 2.0, "transverse": 3.0}
+"""How much wider than its base a dome must be: about two pixels, and about a slice."""
+_BASE_DEPTH_MM = 0.75
+_MIDLINE_MM = 2.5
+
+
+def whole_fragment(material: Material, footprint: BoolArray) -> BoolArray:
+    """(transverse, craniocaudal, depth): joined material on the footprint, and detached pieces."""
+    return (material.joined & footprint[..., None]) | material.detached
+
+
+def size_mm(fragment: BoolArray) -> SizeMm:
+    """Largest extents along the frame's axes, edge to edge.
+
+    Raises:
+        ValueError: the fragment is empty.
+    """
+    steps = (TRANSVERSE_STEP_MM, HEIGHT_STEP_MM, DEPTH_STEP_MM)
+    if not fragment.any():
+        raise ValueError("An empty fragment has no size.")
+    extents = []
+    for axis, step in enumerate(steps):
+        filled = np.flatnonzero(fragment.any(axis=tuple({0, 1, 2} - {axis})))
+        extents.append(float(filled[-1] - filled[0] + 1) * step)
+    transverse, craniocaudal, ap = extents
+    return SizeMm(ap=ap, transverse=transverse, craniocaudal=craniocaudal)
+
+
+def migration(fragment: BoolArray, *, boundary: PosteriorBoundary) -> Migration:
+    """Where the centroid lies from the disc's height and from the midline."""
+    weight = fragment.sum(axis=-1)
+    total = weight.sum()
+    height = float((weight.sum(axis=0) * HEIGHT_MM).sum() / total)
+    transverse = float((weight.sum(axis=1) * TRANSVERSE_MM).sum() / total)
+    upper, lower = boundary.corner_heights_mm(np.array([transverse]))
+    way = "cranial" if height > upper[0] else "caudal" if height < lower[0] else "none"
+    if abs(transverse) <= _MIDLINE_MM:
+        return Migration(way, "central")  # type: ignore[arg-type]
+    return Migration(way, "left" if transverse > 0 else "right")  # type: ignore[arg-type]
+
+
+def herniation_type(
+    *, material: Material, footprint: BoolArray, boundary: PosteriorBoundary
+) -> HerniationType:
+    """Bulge, protrusion, extrusion or sequestration, of all pieces together."""
+    if material.detached.any():
+        return "sequestration"
+    fragment = whole_fragment(material, footprint)
+    if _angle_degrees(fragment) > _BULGE_DEGREES:
+        return "bulge"
+    if _beyond_disc_height(fragment, boundary=boundary) or _dome_wider_than_base(fragment):
+        return "extrusion"
+    return "protrusion"
+
+
+def _angle_degrees(fragment: BoolArray) -> float:
+    """Angle of the disc's circumference that the fragment takes, seen from the disc's centre."""
+    filled = TRANSVERSE_MM[fragment.any(axis=(1, 2))]
+    angles = np.degrees(np.arctan2(filled, _DISC_CENTRE_MM))
+    return float(angles.max() - angles.min())
+
+
+def _beyond_disc_height(fragment: BoolArray, *, boundary: PosteriorBoundary) -> bool:
+    """Part of it lies clearly above or below the disc: more than a fifth of its volume."""
+    upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
+    beyond = (HEIGHT_MM > upper[:, None] + 1.0) | (HEIGHT_MM < lower[:, None] - 1.0)
+    return bool((fragment & beyond[..., None]).sum() > 0.2 * fragment.sum())
+
+
+def _dome_wider_than_base(fragment: BoolArray) -> bool:
+    """In any sagittal or axial plane, further back it is wider than where it leaves the disc."""
+    base = int(np.argmin(np.abs(DEPTH_MM - _BASE_DEPTH_MM)))
+    sagittal = fragment.sum(axis=1) * HEIGHT_STEP_MM  # (transverse, depth)
+    axial = fragment.sum(axis=0) * TRANSVERSE_STEP_MM  # (craniocaudal, depth)
+    for widths, excess in (
+        (sagittal, _DOME_EXCESS_MM["height"]),
+        (axial, _DOME_EXCESS_MM["transverse"]),
+    ):
+        at_base = widths[:, base]
+        dome = widths[:, base:].max(axis=1)
+        if np.any((dome > at_base + excess) & (at_base > 0)):
+            return True
+    return False
+
+
+def canal_compromise_percent(*, material: Material, fragment: BoolArray) -> float:
+    """Largest part of the canal's area taken by fragment, over planes parallel to the disc.
+
+    The canal's area is that of the sac and of the fragment together; planes are averaged over
+    2 mm, so that no single row decides.
+    """
+    behind = material.canal & (DEPTH_MM >= 0)
+    area = TRANSVERSE_STEP_MM * DEPTH_STEP_MM
+    taken: FloatArray = fragment.sum(axis=(0, 2)) * area
+    left: FloatArray = (behind & ~fragment).sum(axis=(0, 2)) * area
+    window = round(2 / HEIGHT_STEP_MM)
+    taken, left = (ndimage.uniform_filter1d(a.astype(float), window) for a in (taken, left))
+    usable = (taken > 0) & (left + taken > 20)
+    if not usable.any():
+        return 0.0
+    return float(100 * (taken[usable] / (taken[usable] + left[usable])).max())

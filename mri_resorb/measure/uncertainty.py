@@ -1,0 +1,125 @@
+"""The error of a volume, part by part, and what it makes of the change.
+
+A part is *own* to a date or *shared* by both: an own error shows up in the change, a shared one
+cancels as far as both dates move alike. The sizes of the parts are constants of the method, found
+on pairs made from training patients (`docs/validation.md` says how).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from mri_resorb.measure.fragment import Occupancy
+from mri_resorb.model import Estimate
+
+SHARED_BOUNDARY_MM = 0.35
+"""Placement of the posterior boundary that both dates share."""
+OWN_BOUNDARY_MM = 0.15
+"""What is left of it after the dates are aligned."""
+NETWORK_MM = 0.12
+"""Displacement of the whole outline by the network, own to each date."""
+SHARED_NETWORK_MM = 0.12
+"""The same, alike on both dates."""
+SAMPLING_PART = 0.06
+"""Of a slice's distance times the fragment's cross-section: where the slices happen to fall."""
+NOISE_FLOOR_CM3 = 0.01
+
+_DRAWS = 20_000
+_Z = 1.96
+
+
+@dataclass(frozen=True)
+class VolumeError:
+    """Standard deviations of one date's volume, cm3."""
+
+    own: Mapping[str, float]
+    shared: Mapping[str, float]
+
+    @property
+    def parts(self) -> dict[str, float]:
+        """All parts; what is both own and shared under one name is added in squares."""
+        names = [*self.own, *(name for name in self.shared if name not in self.own)]
+        return {
+            name: float(np.hypot(self.own.get(name, 0.0), self.shared.get(name, 0.0)))
+            for name in names
+        }
+
+    @property
+    def total_cm3(self) -> float:
+        """Standard deviation of the volume."""
+        return float(np.sqrt(sum(part**2 for part in self.parts.values())))
+
+
+def volume_error(occupancy: Occupancy, *, boundary_disagreement_mm: float | None) -> VolumeError:
+    """Errors of a fragment's volume.
+
+    Args:
+        boundary_disagreement_mm: how far the two dates' own boundaries lie apart after alignment;
+            None where one date stands alone.
+    """
+    mm = 0.1  # cm
+    slice_cm = occupancy.image.GetSpacing()[2] * mm
+    disagreement = boundary_disagreement_mm or 0.0
+    cross_section_cm2 = occupancy.volume_cm3 ** (2 / 3)
+    return VolumeError(
+        own={
+            "boundary": occupancy.footprint_cm2 * OWN_BOUNDARY_MM * mm,
+            "alignment": occupancy.footprint_cm2 * disagreement / 2 * mm,
+            "network": occupancy.surface_cm2 * NETWORK_MM * mm,
+            "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
+            "noise": NOISE_FLOOR_CM3,
+        },
+        shared={
+            "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
+            "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
+        },
+    )
+
+
+def volume_estimate(volume_cm3: float, error: VolumeError) -> Estimate:
+    """A volume with its 95 % interval; a volume is not negative."""
+    half = _Z * error.total_cm3
+    return Estimate(volume_cm3, max(0.0, volume_cm3 - half), volume_cm3 + half, error.parts)
+
+
+def change_estimates(
+    *,
+    baseline_cm3: float,
+    follow_up_cm3: float,
+    baseline_error: VolumeError,
+    follow_up_error: VolumeError,
+) -> tuple[Estimate, Estimate]:
+    """Percent resorption and absolute change (cm3, V0 - V1), with 95 % intervals.
+
+    The errors are drawn 20 000 times (always the same draws), the shared ones once for both dates,
+    and carried through to the ratio, whose interval is asymmetric.
+    """
+    rng = np.random.default_rng(0)
+    volumes = []
+    shared = {
+        name: rng.standard_normal(_DRAWS)
+        for name in sorted({*baseline_error.shared, *follow_up_error.shared})
+    }
+    for volume, error in ((baseline_cm3, baseline_error), (follow_up_cm3, follow_up_error)):
+        own_sd = np.sqrt(sum(part**2 for part in error.own.values()))
+        drawn = volume + own_sd * rng.standard_normal(_DRAWS)
+        for name, sd in error.shared.items():
+            drawn = drawn + sd * shared[name]
+        volumes.append(drawn)
+    first, second = volumes
+    absolute = first - second
+    # A baseline drawn to nothing has no percentage; it is held at a tenth of what was measured.
+    first = np.maximum(first, 0.1 * baseline_cm3)
+    percent = 100 * (first - np.maximum(second, 0)) / first
+    return (
+        _interval(100 * (baseline_cm3 - follow_up_cm3) / baseline_cm3, percent),
+        _interval(baseline_cm3 - follow_up_cm3, absolute),
+    )
+
+
+def _interval(value: float, drawn: np.ndarray) -> Estimate:
+    low, high = np.percentile(drawn, (2.5, 97.5))
+    return Estimate(value, min(float(low), value), max(float(high), value))

@@ -1,0 +1,128 @@
+"""Runs the anatomy network on a scan: image in, occupancy of each structure out."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from functools import cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from mri_resorb.errors import NotLumbarSpineError
+from mri_resorb.model import Anatomy, Structure
+
+PIXEL_MM = 0.7
+"""In-plane grid that the network was trained on."""
+_BLOCK = 32
+_THREADS = 2
+_WEIGHTS = "weights/anatomy.onnx"
+
+FloatImage = npt.NDArray[np.float32]
+
+
+def weights_sha256() -> str:
+    """SHA-256 of the shipped weights."""
+    return hashlib.sha256(_weights()).hexdigest()
+
+
+def find_anatomy(image: sitk.Image) -> Anatomy:
+    """Occupancy of vertebra, disc, canal and sacrum in a sagittal T2 volume.
+
+    Args:
+        image: float32 intensities in sagittal order (see `mri_resorb.model`).
+
+    Raises:
+        NotLumbarSpineError: what a lumbar spine has is not seen in the image.
+    """
+    working = _on_network_grid(image)
+    slices = normalise(sitk.GetArrayFromImage(working))
+    rows, columns = slices.shape[1:]
+    padded = np.pad(slices, ((1, 1), (0, -rows % _BLOCK), (0, -columns % _BLOCK)), mode="constant")
+    padded[0], padded[-1] = padded[1], padded[-2]  # the study ends here: its last slice again
+    session = _session()
+    classes = np.empty((len(Structure), *slices.shape), np.float32)
+    for k in range(len(slices)):
+        (logits,) = session.run(None, {"slices": padded[None, k : k + 3]})
+        classes[:, k] = _softmax(logits[0])[1:, :rows, :columns]
+    anatomy = Anatomy(*(_on_grid_of(image, like=working, values=part) for part in classes))
+    _check_lumbar(classes, voxel_mm3=float(np.prod(working.GetSpacing())))
+    return anatomy
+
+
+def normalise(slices: FloatImage) -> FloatImage:
+    """Intensities with the volume's 1st percentile at 0 and its 99th at 1."""
+    low, high = np.percentile(slices[:, ::2, ::2], (1, 99))
+    normalised = (slices - low) / max(float(high - low), 1e-6)
+    return np.asarray(normalised, np.float32)
+
+
+def _softmax(logits: FloatImage) -> FloatImage:
+    exponent = np.exp(logits - logits.max(axis=0))
+    return np.asarray(exponent / exponent.sum(axis=0))
+
+
+def _on_network_grid(image: sitk.Image) -> sitk.Image:
+    """The image on 0.7 mm pixels, slices untouched; finer pixels are averaged, not skipped."""
+    spacing = image.GetSpacing()
+    smooth = image
+    for axis in (0, 1):
+        if spacing[axis] < PIXEL_MM:  # variance of the larger pixel's box less that of the smaller
+            sigma = np.sqrt((PIXEL_MM**2 - spacing[axis] ** 2) / 12)
+            variance = [0.0, 0.0, 0.0]
+            variance[axis] = sigma**2
+            smooth = sitk.DiscreteGaussian(smooth, variance, 8, 0.01, True)
+    size = [
+        max(1, round(n * s / PIXEL_MM))
+        for n, s in zip(image.GetSize()[:2], spacing[:2], strict=True)
+    ]
+    corner = image.TransformContinuousIndexToPhysicalPoint((-0.5, -0.5, 0.0))
+    direction = np.array(image.GetDirection()).reshape(3, 3)
+    origin = np.array(corner) + direction @ np.array([PIXEL_MM / 2, PIXEL_MM / 2, 0.0])
+    return sitk.Resample(
+        smooth,
+        [*size, image.GetSize()[2]],
+        sitk.Transform(),
+        sitk.sitkLinear,
+        origin.tolist(),
+        [PIXEL_MM, PIXEL_MM, spacing[2]],
+        image.GetDirection(),
+        0.0,
+        sitk.sitkFloat32,
+    )
+
+
+def _on_grid_of(image: sitk.Image, *, like: sitk.Image, values: FloatImage) -> sitk.Image:
+    part = sitk.GetImageFromArray(values)
+    part.CopyInformation(like)
+    return sitk.Resample(part, image, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+
+
+def _check_lumbar(classes: FloatImage, *, voxel_mm3: float) -> None:
+    """Two discs' worth of disc between bones, and a canal, or it is no lumbar spine."""
+    cm3 = {s: float((classes[s - 1] >= 0.5).sum()) * voxel_mm3 / 1000 for s in Structure}
+    bone = cm3[Structure.VERTEBRA] + cm3[Structure.SACRUM]
+    if bone < 10 or cm3[Structure.DISC] < 2 or cm3[Structure.CANAL] < 1:
+        raise NotLumbarSpineError(
+            "No lumbar spine is recognised in the image: "
+            f"{bone:.0f} cm3 of vertebra, {cm3[Structure.DISC]:.1f} cm3 of disc and "
+            f"{cm3[Structure.CANAL]:.1f} cm3 of canal are seen; give a sagittal T2 series of it."
+        )
+
+
+@cache
+def _weights() -> bytes:
+    return Path(str(resources.files("mri_resorb.segment"))).joinpath(_WEIGHTS).read_bytes()
+
+
+@cache
+def _session():  # type: ignore[no-untyped-def]  # onnxruntime has no types
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", _THREADS))
+    options.inter_op_num_threads = 1
+    return onnxruntime.InferenceSession(_weights(), options, providers=["CPUExecutionProvider"])
