@@ -119,8 +119,9 @@ def _cut_off(*, share: float, **options: object) -> Callable[[Path], Scan]:
 
 def _two(**attributes: object) -> Callable[[Path], Scan]:
     """Two series in one folder, the second with these attributes."""
+    other = {"SeriesNumber": 5, **attributes}
     return lambda folder: _read(
-        folder, dicom_files.series(GRID) + dicom_files.series(GRID, **attributes)
+        folder, dicom_files.series(GRID) + dicom_files.series(GRID, **other)
     )
 
 
@@ -142,6 +143,12 @@ def _move(dataset: Dataset, *offset_mm: float) -> None:
     dataset.ImagePositionPatient = [
         float(a + b) for a, b in zip(dataset.ImagePositionPatient, offset_mm, strict=True)
     ]
+
+
+def _coloured(datasets: list[Dataset]) -> None:
+    for dataset in datasets:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 3, "RGB"
+        dataset.PlanarConfiguration, dataset.PixelData = 0, 3 * dataset.PixelData
 
 
 def _tilt(dataset: Dataset) -> None:
@@ -252,7 +259,7 @@ _SERIES = (
 
 _FILES = (
     HostileInput(
-        "a file cut off in its pixels", _cut_off(share=0.9), errors.GeometryError, "file 9 of 9"
+        "a file cut off in its pixels", _cut_off(share=0.9), errors.PixelDataError, "File 9 of 9"
     ),
     HostileInput(
         "a file cut off before its series is named", _cut_off(share=0.2), None, "damaged-file"
@@ -261,7 +268,7 @@ _FILES = (
         "a compressed file cut off",
         _cut_off(share=0.85, syntax=JPEG2000Lossless),
         errors.PixelDataError,
-        "file 9 of 9",
+        "File 9 of 9",
     ),
     HostileInput(
         "more rows in the header than pixels",
@@ -275,7 +282,9 @@ _FILES = (
         errors.PixelDataError,
         "same value",
     ),
-    HostileInput("colour images", _with(SamplesPerPixel=3), errors.InputError, ""),
+    HostileInput(
+        "only screenshots in colour", _changed(_coloured), errors.NoStudyError, "MR image"
+    ),
 )
 
 
@@ -376,6 +385,14 @@ def _of(values: Callable[[np.ndarray], np.ndarray]) -> Callable[[nib.Nifti1Image
     return lambda image: nib.Nifti1Image(values(np.asarray(image.dataobj)), image.affine)
 
 
+def _huge_nifti() -> bytes:
+    header = nib.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((4000, 4000, 4000))
+    header["magic"] = b"n+1"
+    return bytes(header.binaryblock) + bytes(1000)
+
+
 def _nifti_cut_off(folder: Path) -> Scan:
     _volume(lambda image: image)(folder)
     path = folder / "volume.nii.gz"
@@ -406,6 +423,12 @@ _VOLUMES = (
         _volume(_of(lambda values: np.stack([values, values], axis=-1))),
         errors.PixelDataError,
         "2 volumes",
+    ),
+    HostileInput(
+        "NIfTI that announces 60 thousand million voxels",
+        _file("volume.nii", _huge_nifti()),
+        errors.PixelDataError,
+        "more than an MRI has",
     ),
     HostileInput(
         "NIfTI with one slice",

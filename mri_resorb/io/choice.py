@@ -144,7 +144,7 @@ def fitting(stacks: Sequence[Stack], *, series: str | None) -> Fitting:
     regular = [one for one in wanted if one.stack.grid is not None]
     broken = [one for one in wanted if one.stack.grid is None]
     if not regular:
-        raise GeometryError(max(broken, key=lambda one: len(one.stack.frames)).stack.flaw or "")
+        raise max(broken, key=lambda one: len(one.stack.frames)).stack.flaw or GeometryError()
     known = [one for one in regular if one.weighting == "T2"]
     _check_one_study(known or regular)
     if series is None and not known and len(regular) > 1:
@@ -268,4 +268,9 @@ def _check_one_study(candidates: Sequence[Candidate]) -> None:
 
 
 def _list(candidates: Sequence[Candidate]) -> str:
-    return "; ".join(sorted({str(one) for one in candidates}))
+    """The candidates in words; with their UIDs where numbers do not tell the series apart."""
+    headers = [one.stack.header for one in candidates]
+    numbered = {(header.series_number, header.series) for header in headers}
+    ambiguous = len({number for number, _ in numbered}) < len(numbered)
+    named = {f"{one}{f', UID {one.stack.header.series}' * ambiguous}" for one in candidates}
+    return "; ".join(sorted(named))

@@ -16,22 +16,21 @@ from mri_resorb.io.stacks import Stack
 
 Weighting = Literal["T2", "T1", "PD", "other", "unknown"]
 
-_NOT_ANATOMY = re.compile(
-    r"\b(loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|phase|dwi|adc|diff|myelo\w*)\b"
+_OTHER_CONTRAST = re.compile(
+    r"\b(loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|dwi|adc|diff|myelo\w*)\b"
+    r"|t2 ?(\*|star)"
 )
-_FAT_SUPPRESSED = re.compile(
-    r"stir|tirm|spair|spir\b|\bfs\b|fat[ _-]?(sat|sup)|_fs|fs_|\bwater\b|_w\b"
-)
+_FAT_SUPPRESSED = re.compile(r"stir|tirm|spair|spir\b|\bfs\b|fat[ -]?(sat|sup)|\bwater\b|\bw\b")
 _T2 = re.compile(r"t2|stir|tirm")
 _T1 = re.compile(r"t1")
-_OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|hip|pelv")
+_OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|\bhip|pelv")
 _LUMBAR = re.compile(r"lumb|l[ -]?spine|lws|lsp|l-s")
 
 
 def weighting(stack: Stack) -> Weighting:
     """Weighting of a stack, from its times, else from its descriptions (see the module)."""
     header, contrast = stack.header, stack.frames[0].contrast
-    if _NOT_ANATOMY.search(header.description) or {"P", "PHASE", "ADC"} & header.image_type:
+    if _OTHER_CONTRAST.search(header.description) or {"P", "PHASE", "ADC"} & header.image_type:
         return "other"
     if contrast.gradient_echo or contrast.b_value:
         return "other"

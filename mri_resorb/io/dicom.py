@@ -61,7 +61,7 @@ def find_frames(paths: Sequence[Path]) -> Finding:
     frames: list[Frame] = []
     damaged: list[tuple[str, str]] = []
     for number, path in enumerate(paths, start=1):
-        place = f"file {number} of {len(paths)} (in the order of names)"
+        place = f"File {number} of {len(paths)} (in the order of names)"
         try:
             if not is_dicom(path):
                 continue

@@ -96,7 +96,7 @@ class Header:
 
     path: Path
     place: str
-    """ "file 7 of 20": how messages name the file."""
+    """ "File 7 of 20": how messages name the file."""
     sop_instance: str
     study: str
     series: str
@@ -105,7 +105,8 @@ class Header:
     series_description: str
     """Lower case."""
     description: str
-    """Series description and protocol name, lower case: for finding words in, never for output."""
+    """Series description, protocol and sequence name, lower case and without underscores: for
+    finding words in, never for output."""
     modality: str
     body_part: str
     image_type: frozenset[str]
@@ -247,7 +248,7 @@ def _header(values: Values, *, path: Path, place: str) -> Header:
         series_description=description,
         description=" ".join(
             (description, values.text("ProtocolName").lower(), values.text("SequenceName").lower())
-        ),
+        ).replace("_", " "),
         modality=values.text("Modality").upper(),
         body_part=values.text("BodyPartExamined").upper(),
         image_type=values.words("ImageType", "FrameType"),

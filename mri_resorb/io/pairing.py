@@ -60,8 +60,8 @@ def check_identity(one: Header | None, other: Header | None) -> tuple[Remark, ..
         differs.insert(0, "patient ID")
     if differs:
         raise IdentityError(
-            f"The studies are of different people: {' and '.join(differs)} differ. If they are of "
-            "one person after all, say so with --allow-different-patients."
+            f"The studies are of different people: they differ in {' and '.join(differs)}. If they "
+            "are of one person after all, say so with --allow-different-patients."
         )
     if all(ids) or same_birth:
         return ()

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from mri_resorb.errors import GeometryError
+from mri_resorb.errors import GeometryError, InputError, PixelDataError
 from mri_resorb.io.dicom import Finding
 from mri_resorb.io.frames import Frame, Header
 from mri_resorb.model import FloatArray
@@ -68,12 +68,12 @@ class Stack:
     """Frames of one series that belong together, in order along the normal.
 
     Attributes:
-        flaw: why they form no regular volume, a sentence; None where they do.
+        flaw: why they cannot be read as one regular volume; None where they can.
     """
 
     frames: tuple[Frame, ...]
     grid: Grid | None
-    flaw: str | None
+    flaw: InputError | None
 
     @property
     def header(self) -> Header:
@@ -94,10 +94,10 @@ def stacks(finding: Finding) -> list[Stack]:
             stack = _judged(frames)
             placeless = [frame for frame in lost if _shape(frame) == _shape(frames[0])]
             if damaged:
-                stack = replace(stack, grid=None, flaw=damaged[0])
+                stack = replace(stack, grid=None, flaw=PixelDataError(damaged[0]))
             elif placeless:
-                flaw = f"{placeless[0].header.place} does not say where its image lies."
-                stack = replace(stack, grid=None, flaw=flaw)
+                message = f"{placeless[0].header.place} does not say where its image lies."
+                stack = replace(stack, grid=None, flaw=GeometryError(message))
             found.append(stack)
     return found
 
@@ -115,9 +115,7 @@ def grid(frames: Sequence[Frame]) -> Grid:
         GeometryError: fewer than three slices, or slices missing, double, irregular, shifted
             sideways or not parallel, or spacings no MRI has; slice places are mm along the normal.
     """
-    if len(frames) < MIN_SLICES:
-        count = "one slice is" if len(frames) == 1 else f"{len(frames)} slices are"
-        raise GeometryError(f"The series is cut off or a localizer: {count} no volume.")
+    check_count(len(frames))
     direction = _direction(frames)
     positions = np.array([frame.position_mm for frame in frames])
     along = positions @ direction[:, 2]
@@ -133,6 +131,17 @@ def grid(frames: Sequence[Frame]) -> Grid:
     spacing = (between_columns, between_rows, distance)
     check_spacing(in_plane_mm=spacing[:2], slice_distance_mm=distance)
     return Grid(origin_mm=positions[0], direction=direction, spacing_mm=spacing)
+
+
+def check_count(slices: int) -> None:
+    """Refuse what has too few slices to be a volume.
+
+    Raises:
+        GeometryError: fewer than three slices.
+    """
+    if slices < MIN_SLICES:
+        count = "One slice is" if slices == 1 else f"{slices} slices are"
+        raise GeometryError(f"{count} no volume: it is a localizer, or files are missing.")
 
 
 def check_spacing(*, in_plane_mm: Sequence[float], slice_distance_mm: float) -> None:
@@ -159,7 +168,7 @@ def _judged(frames: Sequence[Frame]) -> Stack:
     try:
         return Stack(frames=tuple(frames), grid=grid(frames), flaw=None)
     except GeometryError as error:
-        return Stack(frames=tuple(frames), grid=None, flaw=str(error))
+        return Stack(frames=tuple(frames), grid=None, flaw=error)
 
 
 def _direction(frames: Sequence[Frame]) -> FloatArray:
@@ -184,12 +193,16 @@ def _slice_distance(along: FloatArray) -> float:
     distance = float(np.median(gaps))
     for gap, place in zip(gaps, along, strict=False):
         if gap < 0.1 * max(distance, SLICE_DISTANCE_MM[0]):
-            raise GeometryError(f"Two images lie at the same slice position, {place:.1f} mm.")
+            raise GeometryError(
+                f"Two images lie at the same slice position, {place:.1f} mm along the normal; "
+                "give a folder with one of the two."
+            )
         steps = round(gap / distance)
         if steps > 1 and abs(gap - steps * distance) < 0.1 * distance:
             raise GeometryError(
                 f"{'A slice is' if steps == 2 else f'{steps - 1} slices are'} missing at "
-                f"{place + distance:.1f} mm along the normal (slices lie {distance:.2f} mm apart)."
+                f"{place + distance:.1f} mm along the normal (slices lie {distance:.2f} mm apart); "
+                "copy or export the series again."
             )
         if abs(gap - distance) > POSITION_TOLERANCE * distance + 0.01:
             raise GeometryError(

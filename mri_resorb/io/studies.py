@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from mri_resorb.errors import (
-    GeometryError,
     InputError,
     NoStudyError,
     PixelDataError,
@@ -39,7 +38,7 @@ from mri_resorb.io.dicom import (
 )
 from mri_resorb.io.frames import Header
 from mri_resorb.io.pairing import check_dates, check_identity, compare_kinds
-from mri_resorb.io.stacks import MIN_SLICES, check_spacing, stacks
+from mri_resorb.io.stacks import check_count, check_spacing, stacks
 from mri_resorb.io.volume_files import is_volume_file, read_volume_file
 from mri_resorb.model import Patient, Remark, Scan, Sex
 
@@ -145,7 +144,7 @@ def _opened(path: Path, *, series: str | None) -> Iterator[_Source]:
     if path.is_dir():
         yield _folder(path, series=series)
     elif is_volume_file(path):
-        yield _Source(path, None, ())
+        yield _volume(path, series=series)
     elif zipfile.is_zipfile(path) or path.suffix.lower() == ".zip":
         with unpacked(path) as folder:
             yield _folder(folder, series=series)
@@ -171,7 +170,13 @@ def _folder(folder: Path, *, series: str | None) -> _Source:
             ) from None
         if not volumes:
             raise
-        return _Source(volumes[0], None, ())
+        return _volume(volumes[0], series=series)
+
+
+def _volume(path: Path, *, series: str | None) -> _Source:
+    if series is not None:
+        raise SeriesChoiceError(f"There is no series '{series}': a volume file holds one series.")
+    return _Source(path, None, ())
 
 
 def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
@@ -179,7 +184,7 @@ def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
     if not finding.frames:
         if finding.damaged:
             raise PixelDataError(
-                f"{len(finding.damaged)} DICOM files were found and none is whole: "
+                f"{len(finding.damaged)} DICOM files were found, none of them whole. "
                 f"{finding.damaged[0][1]}"
             )
         inside = any(zipfile.is_zipfile(path) for path in files)
@@ -189,7 +194,7 @@ def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
         )
     found = stacks(finding)
     damaged = tuple(
-        Remark("damaged-file", f"Left out: {sentence}")
+        Remark("damaged-file", f"{sentence} It names no series and was left out.")
         for uid, sentence in finding.damaged
         if not uid
     )
@@ -258,8 +263,7 @@ def _ready(volume: sitk.Image) -> tuple[sitk.Image, str, tuple[Remark, ...]]:
     image = sitk.DICOMOrient(volume, SAGITTAL_ORDER)
     between_columns, between_rows, distance = image.GetSpacing()
     check_spacing(in_plane_mm=(between_columns, between_rows), slice_distance_mm=distance)
-    if image.GetSize()[2] < MIN_SLICES:
-        raise GeometryError(f"{image.GetSize()[2]} sagittal slices are no volume.")
+    check_count(image.GetSize()[2])
     values = sitk.GetArrayFromImage(image)
     finite = np.isfinite(values)
     lost = values.size - int(np.count_nonzero(finite))

@@ -135,7 +135,7 @@ def _check_contents(*, shape: Sequence[int], numbers: bool) -> None:
     if not numbers:
         raise PixelDataError("The volume file holds colours or vectors, not one number a voxel.")
     if len(shape) < 3:
-        raise GeometryError("The volume file holds one picture: one slice is no volume.")
+        raise GeometryError("The volume file holds one picture. One slice is no volume.")
     if len(shape) > 3:
         raise PixelDataError(
             f"The volume file holds {math.prod(shape[3:])} volumes; save the one to be measured by "

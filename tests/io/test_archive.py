@@ -79,6 +79,6 @@ def test_patient_names_in_entry_names_stay_out_of_messages(tmp_path: Path) -> No
     entries = _series(tmp_path)
     last = list(entries)[-1]
     entries[last] = entries[last][:-100]
-    with pytest.raises(Exception, match="file 7 of 7") as caught:
+    with pytest.raises(Exception, match="File 7 of 7") as caught:
         read_study(_zip(tmp_path / "a.zip", entries))
     assert "Doe" not in str(caught.value)

@@ -161,6 +161,17 @@ def test_two_patients_with_a_fitting_series_are_not_guessed_between(tmp_path: Pa
     assert read_study(tmp_path, series="2").patient.id == "P-18"
 
 
+def test_series_of_one_number_are_told_apart_by_uid(tmp_path: Path) -> None:
+    uids = [generate_uid(), generate_uid()]
+    for uid, patient in zip(uids, ("P-17", "P-18"), strict=True):
+        datasets = dicom_files.series(PatientID=patient, SeriesInstanceUID=uid)
+        dicom_files.write(datasets, tmp_path, prefix=patient)
+    with pytest.raises(SeriesChoiceError, match="Several patients") as caught:
+        read_study(tmp_path)
+    assert all(uid in str(caught.value) for uid in uids)
+    assert read_study(tmp_path, series=uids[1]).patient.id == "P-18"
+
+
 def test_two_dates_in_one_folder_are_not_guessed_between(tmp_path: Path) -> None:
     _add(tmp_path, 1)
     _add(tmp_path, 2, StudyInstanceUID=generate_uid(), StudyDate="20190202")

@@ -173,7 +173,7 @@ def _cut_off_last(folder: Path, *, share: float) -> None:
 @pytest.mark.parametrize("share", [0.5, 0.6, 0.9, 0.999])
 def test_a_file_cut_off_is_named_by_its_place_only(tmp_path: Path, share: float) -> None:
     _cut_off_last(tmp_path, share=share)
-    with pytest.raises((GeometryError, PixelDataError), match="file 9 of 9") as caught:
+    with pytest.raises(PixelDataError, match="File 9 of 9") as caught:
         read_study(tmp_path)
     assert "IM0009" not in str(caught.value)
 
@@ -191,5 +191,5 @@ def test_a_compressed_file_cut_off(tmp_path: Path) -> None:
 
     paths = dicom_files.write(dicom_files.series(GRID), tmp_path, syntax=JPEGLosslessSV1)
     paths[-1].write_bytes(paths[-1].read_bytes()[:-200])
-    with pytest.raises(PixelDataError, match="file 9 of 9"):
+    with pytest.raises(PixelDataError, match="File 9 of 9"):
         read_study(tmp_path)

@@ -169,6 +169,11 @@ def test_nrrd_without_a_space(tmp_path: Path) -> None:
         read_study(path)
 
 
+def test_a_volume_file_has_no_series_to_name(tmp_path: Path) -> None:
+    with pytest.raises(SeriesChoiceError, match="no series '4'"):
+        read_study(_nifti(tmp_path / "a.nii"), series="4")
+
+
 def test_the_only_volume_of_a_folder(tmp_path: Path) -> None:
     _nifti(tmp_path / "a.nii.gz")
     (tmp_path / "notes.txt").write_text("beside")
