@@ -119,10 +119,8 @@ def _cut_off(*, share: float, **options: object) -> Callable[[Path], Scan]:
 
 def _two(**attributes: object) -> Callable[[Path], Scan]:
     """Two series in one folder, the second with these attributes."""
-    other = {"SeriesNumber": 5, **attributes}
-    return lambda folder: _read(
-        folder, dicom_files.series(GRID) + dicom_files.series(GRID, **other)
-    )
+    other = dicom_files.series(GRID, **{"SeriesNumber": 5, **attributes})
+    return lambda folder: _read(folder, dicom_files.series(GRID) + other)
 
 
 def _empty(folder: Path) -> Scan:
@@ -203,7 +201,10 @@ _SERIES = (
         "axial",
     ),
     HostileInput(
-        "one slice", _changed(lambda d: d.__delitem__(slice(1, None))), errors.GeometryError, "one"
+        "one slice",
+        _changed(lambda d: d.__delitem__(slice(1, None))),
+        errors.GeometryError,
+        "One slice",
     ),
     HostileInput(
         "two slices", _changed(lambda d: d.__delitem__(slice(2, None))), errors.GeometryError, "2"
@@ -282,9 +283,7 @@ _FILES = (
         errors.PixelDataError,
         "same value",
     ),
-    HostileInput(
-        "only screenshots in colour", _changed(_coloured), errors.NoStudyError, "MR image"
-    ),
+    HostileInput("nothing but screenshots", _changed(_coloured), errors.NoStudyError, "MR image"),
 )
 
 

@@ -80,7 +80,7 @@ def _set(**attributes: object) -> Callable[[Dataset], None]:
         (_double, f"same slice position, {-X_MM[4]:.1f} mm"),
         (lambda datasets: _set(PixelSpacing=[1.0, 1.0])(datasets[4]), "missing"),
         (lambda datasets: datasets.__delitem__(slice(2, None)), "2 slices are no volume"),
-        (lambda datasets: datasets.__delitem__(slice(1, None)), "one slice is no volume"),
+        (lambda datasets: datasets.__delitem__(slice(1, None)), "One slice is no volume"),
         (_each(_set(PixelSpacing=[0.0, 0.0])), "pixel spacing of 0 x 0 mm"),
         (_each(_set(PixelSpacing=[25.0, 25.0])), "pixel spacing of 25 x 25 mm"),
         (_each(_set(PixelSpacing=None)), "pixel spacing"),

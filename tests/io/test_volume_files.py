@@ -169,6 +169,17 @@ def test_nrrd_without_a_space(tmp_path: Path) -> None:
         read_study(path)
 
 
+@pytest.mark.real_data
+def test_a_real_volume_lies_where_itk_reads_it(spider: Path) -> None:
+    path = spider / "107_image.nii.gz"
+    scan, itk = read_study(path), sitk.ReadImage(str(path))
+    ours = sitk.DICOMOrient(scan.image, scan.native_orientation)
+    assert ours.GetOrigin() == pytest.approx(itk.GetOrigin(), abs=1e-3)
+    assert ours.GetDirection() == pytest.approx(itk.GetDirection(), abs=1e-5)
+    assert ours.GetSpacing() == pytest.approx(itk.GetSpacing(), rel=1e-5)
+    assert np.array_equal(sitk.GetArrayFromImage(ours), sitk.GetArrayFromImage(itk))
+
+
 def test_a_volume_file_has_no_series_to_name(tmp_path: Path) -> None:
     with pytest.raises(SeriesChoiceError, match="no series '4'"):
         read_study(_nifti(tmp_path / "a.nii"), series="4")
