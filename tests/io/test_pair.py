@@ -122,6 +122,16 @@ def test_the_resolution_that_both_dates_have_is_taken(tmp_path: Path) -> None:
     assert "other date's resolution" in scans[0].chosen_because
 
 
+def test_a_resolution_of_both_is_found_though_each_has_a_finer_one(tmp_path: Path) -> None:
+    grids = [Grid(spacing_mm=(mm, mm)) for mm in (0.5, 1.0, 2.0)]
+    baseline = _study(tmp_path / "a", {"grid": grids[0]}, {"grid": grids[2]})
+    follow_up = _study(
+        tmp_path / "b", *({"grid": grid, "StudyDate": "20190202"} for grid in grids[1:])
+    )
+    scans = read_pair(baseline, follow_up)
+    assert [scan.image.GetSpacing()[0] for scan in scans] == [2.0, 2.0]
+
+
 def test_kinds_that_cannot_be_matched_are_warned_of(tmp_path: Path) -> None:
     _, follow_up = _pair(tmp_path, second=STIR)
     assert [remark.code for remark in follow_up.warnings] == ["different-contrast"]
