@@ -10,7 +10,6 @@ import shutil
 import stat
 import tempfile
 import zipfile
-import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -39,13 +38,15 @@ def unpacked(path: Path) -> Iterator[Path]:
         try:
             with zipfile.ZipFile(path) as archive:
                 _unpack(archive, folder=folder)
-        except (zipfile.BadZipFile, zlib.error, EOFError) as error:
-            raise ArchiveError(
-                "The zip file is cut off or damaged; copy or download it again."
-            ) from error
+        except ArchiveError:
+            raise
         except NotImplementedError as error:
             raise ArchiveError(
                 "The zip file is packed in an unusual way; unpack it and give the folder."
+            ) from error
+        except Exception as error:  # zipfile lets through what zlib, struct and seeking raise
+            raise ArchiveError(
+                "The zip file is cut off or damaged; copy or download it again."
             ) from error
         yield folder
 

@@ -76,8 +76,11 @@ def _read_nifti(path: Path) -> sitk.Image:
 
 def _nifti_affine(image: nib.Nifti1Image) -> FloatArray:
     """Voxel to RAS mm, by sform or qform; both must say the same if both speak."""
-    sform, sform_code = image.get_sform(coded=True)
-    qform, qform_code = image.get_qform(coded=True)
+    try:
+        sform, sform_code = image.get_sform(coded=True)
+        qform, qform_code = image.get_qform(coded=True)
+    except Exception as error:  # quaternions of no rotation
+        raise GeometryError("The NIfTI file's orientation is damaged; copy it again.") from error
     if not sform_code and not qform_code:
         raise GeometryError(
             "The NIfTI file has neither sform nor qform, so left and right, up and down are not "
