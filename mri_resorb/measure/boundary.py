@@ -19,10 +19,13 @@ from mri_resorb.errors import NotLumbarSpineError
 from mri_resorb.geometry import frame_grid, sample
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
 
-_AP_MM = np.arange(-14.0, 9.25, 0.25)
+_AP_MM = np.arange(-20.0, 18.25, 0.25)
 _HEIGHT_MM = np.arange(0.0, 26.5, 0.5)
 _TRANSVERSE_MM = np.arange(-15.0, 15.5, 1.5)
-_CORNER_SEARCH_MM = 12.0
+_CORNER_SEARCH_MM = 14.0
+_INSIDE_BODY_MM = -17.0
+_WALL_FURTHEST_MM = 13.0
+"""A body that seems to go on beyond this runs into a pedicle: no wall there."""
 _WALL_LIMIT_MM = 22.0
 
 
@@ -178,11 +181,14 @@ def _body_outline(bone: sitk.Image, *, frame: DiscFrame, upwards: float) -> _Bod
     step = _AP_MM[1] - _AP_MM[0]
     planes, corners, wall_points = [], [], []
     for plane, transverse in zip(filled, _TRANSVERSE_MM, strict=True):
-        wall = _last_inside(plane, start=int(np.argmin(abs(_AP_MM + 11)))) * step + _AP_MM[0]
-        wall[wall > 7.0] = np.nan  # a pedicle joins here: no wall
+        wall = (
+            _last_inside(plane, start=int(np.argmin(abs(_AP_MM - _INSIDE_BODY_MM)))) * step
+            + _AP_MM[0]
+        )
+        wall[wall > _WALL_FURTHEST_MM] = np.nan
         edge = _first_inside(plane) * 0.5  # endplate height a column
         rows = np.isfinite(wall) & (_HEIGHT_MM < _CORNER_SEARCH_MM)
-        columns = np.isfinite(edge) & (edge < _CORNER_SEARCH_MM) & (_AP_MM > -9) & (_AP_MM < 5)
+        columns = np.isfinite(edge) & (edge < _CORNER_SEARCH_MM) & (_AP_MM > -9) & (_AP_MM < 8)
         if rows.sum() < 8 or columns.sum() < 12:
             continue
         # A column counts up to the wall only: behind it lie pedicles and processes.
@@ -195,7 +201,7 @@ def _body_outline(bone: sitk.Image, *, frame: DiscFrame, upwards: float) -> _Bod
         )
         towards_corner = outline @ np.array([1.0, -1.0]) / np.sqrt(2)
         corner = outline[towards_corner >= towards_corner.max() - 0.3].mean(axis=0)
-        if corner[1] > 9.0:
+        if corner[1] > _CORNER_SEARCH_MM - 2:
             continue
         planes.append(transverse)
         corners.append([corner[0], corner[1] * upwards])

@@ -38,6 +38,7 @@ from mri_resorb.model import (
     Status,
     TimePoint,
 )
+from mri_resorb.segment.discs import without_other_discs
 from mri_resorb.segment.levels import Found
 
 BONE_DICE_LEAST = 0.85
@@ -78,6 +79,7 @@ def place(*, scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | 
     """Frame and posterior boundary of the located disc in one date by itself."""
     if isinstance(located, Remark):
         return Refused(scan, anatomy, None, "undetermined", located)
+    anatomy = without_other_discs(anatomy, located.disc)
     try:
         frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=located.disc.frame)
     except BoundaryNotSeenError as error:

@@ -33,6 +33,8 @@ HEIGHT_MM = np.arange(-32.0, 32.25, HEIGHT_STEP_MM)
 DEPTH_MM = np.arange(-3.0, 24.0, DEPTH_STEP_MM)
 _RECESS_MM = 4.0
 """How far the lateral recess goes beyond the sac's side."""
+_EDGE_MM = 1.5
+"""Deeper than this, beside the footprint, no rim fills a voxel even in part."""
 _HALF_BODY_MM = 13.5
 """From a disc's edge to the middle of a lumbar body (about 27 mm high)."""
 
@@ -140,7 +142,9 @@ class Occupancy:
         joined_cm3, detached_cm3: occupancy-weighted volumes.
         footprint_cm2: area of the boundary that the joined part stands on.
         surface_cm2: surface of the fragment away from the boundary.
-        touches_edge: it reaches into the first or the last slice, or the image's border.
+        touches_edge: what reaches more than 2.5 mm behind the boundary, or a detached piece, lies
+            in the first or the last slice or at the image's border: more of it may lie outside.
+        cut_cm2: cross-section of the shallower rim that the first and the last slice cut off.
     """
 
     image: sitk.Image
@@ -149,6 +153,7 @@ class Occupancy:
     footprint_cm2: float
     surface_cm2: float
     touches_edge: bool
+    cut_cm2: float = 0.0
 
     @property
     def volume_cm3(self) -> float:
@@ -193,8 +198,14 @@ def fill(
     detached_core = _read(material.detached, at) >= 0.5
 
     detached = _halo(detached_core, spacing_mm=image.GetSpacing()) & ~joined_core & (depth > 0)
-    joined = _halo(joined_core, spacing_mm=image.GetSpacing()) | (depth <= HERNIATION_MM)
-    joined &= standing & ~detached & (depth < DEPTH_MM[-1])
+    near = _halo(joined_core & standing, spacing_mm=image.GetSpacing())
+    joined = (standing & (depth <= HERNIATION_MM)) | near
+    joined &= ~detached & (depth < DEPTH_MM[-1])
+    # Beside the footprint the fragment's edge still fills parts of voxels, and so may rim. Rim does
+    # not go deep: of a voxel close to the boundary, what is filled deeper as well is the edge.
+    edge = joined & ~standing & (depth < _EDGE_MM)
+    deeper = points[edge] + (_EDGE_MM - depth[edge])[:, None] * [1.0, 0.0, 0.0]
+    occupancy[edge] = np.minimum(occupancy[edge], sample(image, frame.to_patient(deeper)))
     amount = occupancy * behind
     voxel_cm3 = float(np.prod(image.GetSpacing())) / 1000
 
@@ -202,7 +213,7 @@ def fill(
     values[box] = amount * (joined | detached)
     filled = sitk.GetImageFromArray(values)
     filled.CopyInformation(image)
-    core = (joined_core & standing & (depth > FOOTPRINT_MM)) | detached_core
+    core = (joined_core & standing & (depth > HERNIATION_MM)) | detached_core
     return Occupancy(
         image=filled,
         joined_cm3=float((amount * joined).sum()) * voxel_cm3,
@@ -210,6 +221,9 @@ def fill(
         footprint_cm2=float(footprint.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 100,
         surface_cm2=_surface_cm2(material, footprint),
         touches_edge=_touches_edge(core, box=box, shape=values.shape),
+        cut_cm2=float(values[0].sum() + values[-1].sum())
+        * voxel_cm3
+        / (image.GetSpacing()[2] / 10),
     )
 
 

@@ -26,6 +26,8 @@ SHARED_NETWORK_MM = 0.12
 SAMPLING_PART = 0.06
 """Of a slice's distance times the fragment's cross-section: where the slices happen to fall."""
 NOISE_FLOOR_CM3 = 0.01
+CUT_RIM_MM = 3.0
+"""How far the shallow rim may go on beyond the first and the last slice."""
 
 _DRAWS = 20_000
 _Z = 1.96
@@ -75,6 +77,7 @@ def volume_error(occupancy: Occupancy, *, boundary_disagreement_mm: float | None
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
             "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
+            "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm,
         },
     )
 

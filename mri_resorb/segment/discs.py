@@ -5,10 +5,11 @@ Source of the frame: DEFINITIONS, "Level and frame" (project convention, version
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from mri_resorb.geometry import frame_grid, sample, voxel_points
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Point
@@ -27,11 +28,16 @@ class Disc:
         frame: its frame, origin at the disc's centre.
         sacrum_below: part of the bone under the disc that is sacrum, 0-1; NaN where no bone is
             seen there.
+        components: connected regions of disc occupancy over the whole grid; `label` is this
+            disc's, `other_labels` are the other discs'.
     """
 
     occupancy: sitk.Image
     frame: DiscFrame
     sacrum_below: float
+    components: sitk.Image
+    label: int
+    other_labels: tuple[int, ...]
 
     @property
     def centre_mm(self) -> Point:
@@ -48,18 +54,29 @@ def find_discs(anatomy: Anatomy) -> tuple[Disc, ...]:
     components = sitk.RelabelComponent(sitk.ConnectedComponent(anatomy.disc >= 0.5))
     shapes = sitk.LabelShapeStatisticsImageFilter()
     shapes.Execute(components)
+    columns_mm = anatomy.disc.GetSpacing()[0]
+    labels = [
+        label
+        for label in shapes.GetLabels()
+        if shapes.GetPhysicalSize(label) >= _SMALLEST_DISC_CM3 * 1000
+        and shapes.GetBoundingBox(label)[3] * columns_mm >= _SMALLEST_DISC_AP_MM
+    ]
     discs = []
-    for label in shapes.GetLabels():
-        if shapes.GetPhysicalSize(label) < _SMALLEST_DISC_CM3 * 1000:
-            break
-        columns = shapes.GetBoundingBox(label)[3]
-        if columns * anatomy.disc.GetSpacing()[0] < _SMALLEST_DISC_AP_MM:
-            continue
+    for label in labels:
         box = shapes.GetBoundingBox(label)
         mine = sitk.RegionOfInterest(components, box[3:], box[:3]) == label
         mine = sitk.Cast(mine, sitk.sitkFloat32)
         frame = fit_disc_frame(disc=mine, canal=anatomy.canal)
-        discs.append(Disc(mine, frame, _sacrum_below(anatomy=anatomy, frame=frame)))
+        discs.append(
+            Disc(
+                occupancy=mine,
+                frame=frame,
+                sacrum_below=_sacrum_below(anatomy=anatomy, frame=frame),
+                components=components,
+                label=label,
+                other_labels=tuple(other for other in labels if other != label),
+            )
+        )
     return tuple(sorted(discs, key=lambda disc: disc.centre_mm[2]))
 
 
@@ -69,6 +86,22 @@ def _sacrum_below(*, anatomy: Anatomy, frame: DiscFrame) -> float:
     sacrum, vertebra = (float(sample(i, points).sum()) for i in (anatomy.sacrum, anatomy.vertebra))
     total = sacrum + vertebra
     return sacrum / total if total > 0.15 * points[..., 0].size else float("nan")
+
+
+def without_other_discs(anatomy: Anatomy, disc: Disc) -> Anatomy:
+    """The anatomy with this disc, and what is detached, left alone in its disc occupancy.
+
+    Where discs lie close (listhesis, short bodies) a neighbour's rim must not be taken for a
+    migrated fragment of this one.
+    """
+    components = sitk.GetArrayViewFromImage(disc.components)
+    others = np.isin(components, disc.other_labels)
+    near = ndimage.binary_dilation(others, structure=np.ones((3, 5, 5)))
+    values = sitk.GetArrayFromImage(anatomy.disc)
+    values[near & (components != disc.label)] = 0
+    alone = sitk.GetImageFromArray(values)
+    alone.CopyInformation(anatomy.disc)
+    return replace(anatomy, disc=alone)
 
 
 def fit_disc_frame(*, disc: sitk.Image, canal: sitk.Image) -> DiscFrame:
