@@ -16,7 +16,7 @@ from mri_resorb.segment.discs import Disc
 
 _POINT_TOLERANCE_MM = 8.0
 _NEIGHBOUR_DISTANCE_MM = (18.0, 60.0)
-_ROW_DIFFERENCE_MOST_MM = 6.0
+_ROW_DIFFERENCE_MOST_MM = 5.0
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ def locate_pair(
         elif first is None:
             raise LevelNotFoundError("no-disc-at-point", "The disc is not found in the baseline.")
         else:
-            second = most_alike(baseline, first, follow_up)
+            second = _same_disc(baseline, first, follow_up)
     except LevelNotFoundError as error:
         return at_baseline, error.reason
     return at_baseline, _found(follow_up, second, level=level, by_point=by_point)
@@ -98,13 +98,25 @@ def _counted(discs: tuple[Disc, ...], level: Level) -> int:
     return index
 
 
+def _same_disc(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ...]) -> int:
+    """The follow-up's disc as many above the sacrum; by its neighbours where that is not known."""
+    try:
+        second = index - lumbosacral_disc(baseline) + lumbosacral_disc(follow_up)
+    except LevelNotFoundError:
+        return most_alike(baseline, index, follow_up)
+    if not 0 <= second < len(follow_up):
+        raise LevelNotFoundError("disc-not-found-again", "The disc is not in the follow-up's view.")
+    _check_alike(baseline, index, follow_up, second)
+    return second
+
+
 def row_difference_mm(
     first: tuple[Disc, ...], first_index: int, second: tuple[Disc, ...], second_index: int
 ) -> float:
     """How differently the neighbouring discs lie around two discs, mm; infinite without any.
 
     Mean distance between the centres of up to three neighbours on either side, each seen in the
-    frame of the disc in question; what lies on the sacrum must do so in both.
+    frame of the disc in question.
     """
     distances = []
     for step in (-3, -2, -1, 1, 2, 3):
@@ -117,41 +129,84 @@ def row_difference_mm(
             distances.append(float(np.linalg.norm(seen[0] - seen[1])) / abs(step))
     if not distances:
         return float("inf")
-    on_sacrum = [row[k].sacrum_below for row, k in ((first, first_index), (second, second_index))]
-    if abs(on_sacrum[0] - on_sacrum[1]) > 0.7:  # never true where the sacrum is not seen (NaN)
-        return float("inf")
     return float(np.mean(distances))
 
 
 def most_alike(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ...]) -> int:
-    """The follow-up's disc whose neighbourhood is like that of the baseline's disc.
+    """The follow-up's disc that is the baseline's disc.
+
+    The two rows of discs are laid against each other in every way in which two or more discs
+    meet, also those that leave the disc in question out of the follow-up's view: it would be the
+    neighbour that is taken otherwise. Where both rows rest on the sacrum, that settles it.
 
     Raises:
-        LevelNotFoundError: none is, or another one is nearly as much.
+        LevelNotFoundError: no way fits, another fits nearly as well, or the disc is out of view.
     """
-    differences = [
-        row_difference_mm(baseline, index, follow_up, other) for other in range(len(follow_up))
-    ]
-    order = sorted(range(len(differences)), key=differences.__getitem__)
+    shifts = range(2 - len(baseline), len(follow_up) - 1)
+    differences = {
+        shift: _shifted_difference_mm(baseline, follow_up, shift)
+        for shift in shifts
+        if not _sacrum_contradicts(baseline, follow_up, shift)
+    }
+    order = sorted(differences, key=differences.__getitem__)
     if not order or differences[order[0]] > _ROW_DIFFERENCE_MOST_MM:
         raise LevelNotFoundError(
             "disc-not-found-again",
             "No disc of the follow-up has neighbours like those of the disc pointed at.",
         )
-    if len(order) > 1 and differences[order[1]] < 1.5 * differences[order[0]] + 0.5:
+    if len(order) > 1 and differences[order[1]] < 1.5 * differences[order[0]] + 0.3:
         raise LevelNotFoundError(
             "disc-match-doubtful",
-            "Two discs of the follow-up are alike to the one pointed at; the same disc cannot be "
-            "told safely.",
+            "The discs of the follow-up are alike to those of the baseline in two ways; the disc "
+            "pointed at cannot be told safely.",
         )
-    return order[0]
+    found = index + order[0]
+    if not 0 <= found < len(follow_up):
+        raise LevelNotFoundError(
+            "disc-not-found-again", "The disc pointed at is outside of the follow-up's view."
+        )
+    return found
+
+
+def _shifted_difference_mm(first: tuple[Disc, ...], second: tuple[Disc, ...], shift: int) -> float:
+    """How differently two rows lie if disc k of the first is disc k + shift of the second, mm."""
+    return float(
+        np.mean(
+            [row_difference_mm(first, k, second, k + shift) for k in _both(first, second, shift)]
+        )
+    )
+
+
+def _both(first: tuple[Disc, ...], second: tuple[Disc, ...], shift: int) -> range:
+    return range(max(0, -shift), min(len(first), len(second) - shift))
+
+
+def _sacrum_contradicts(first: tuple[Disc, ...], second: tuple[Disc, ...], shift: int) -> bool:
+    """Two discs that would be one lie differently on the sacrum."""
+    lowest = [
+        [k for k, disc in enumerate(row) if disc.sacrum_below > 0.5][-1:] for row in (first, second)
+    ]
+    if all(lowest):
+        return lowest[1][0] - lowest[0][0] != shift
+    return any(  # never where the sacrum is not seen (NaN)
+        abs(first[k].sacrum_below - second[k + shift].sacrum_below) > 0.7
+        for k in _both(first, second, shift)
+    )
 
 
 def _check_alike(
     baseline: tuple[Disc, ...], first: int, follow_up: tuple[Disc, ...], second: int
 ) -> None:
-    difference = row_difference_mm(baseline, first, follow_up, second)
-    if np.isfinite(difference) and difference > _ROW_DIFFERENCE_MOST_MM:
+    """Refuse counts by which the rows of discs lie worse on each other than by another count."""
+    differences = {
+        shift: _shifted_difference_mm(baseline, follow_up, shift)
+        for shift in range(2 - len(baseline), len(follow_up) - 1)
+    }
+    counted = differences.pop(second - first, float("inf"))
+    if not np.isfinite(counted):
+        return
+    better = [other for other in differences.values() if 1.5 * other + 0.5 < counted]
+    if better or counted > _ROW_DIFFERENCE_MOST_MM:
         raise LevelNotFoundError(
             "levels-disagree",
             "The discs counted at the two dates have different neighbours, so one count is wrong; "
