@@ -1,0 +1,1 @@
+"""How the weights are made; nothing in mri_resorb imports it."""

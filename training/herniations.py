@@ -29,6 +29,7 @@ class Lumps:
     """(waves, 5): amplitude, phase and wave vector of the surface's unevenness."""
 
     def __call__(self, points: FloatArray) -> npt.NDArray[np.bool_]:
+        """Whether points (..., 3) are inside."""
         uneven = np.zeros(points.shape[:-1])
         for amplitude, phase, *wave in self.roughness:
             uneven += amplitude * np.sin(points @ np.array(wave) + phase)
@@ -91,6 +92,7 @@ class Mottled:
     seed: int
 
     def __call__(self, points: FloatArray) -> FloatArray:
+        """Intensities at points (..., 3)."""
         rng = np.random.default_rng(self.seed)
         shape = points.shape[:-1]
         slow = ndimage.gaussian_filter(

@@ -14,45 +14,20 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
-from mri_resorb.errors import NotLumbarSpineError
-from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.model import Anatomy, DiscFrame, Structure
-from mri_resorb.segment.discs import find_discs
+from mri_resorb.measure.boundary import PosteriorBoundary
+from mri_resorb.model import DiscFrame, Structure
 from mri_resorb.simulate.implant import LabelledScan, implant_herniation
 from training.herniations import KINDS, draw_herniation, draw_texture
-from training.patients import LabelledVolume, all_patients, read_patient, validation_patients
+from training.patients import (
+    LabelledVolume,
+    all_patients,
+    labelled_scan,
+    local_intensities,
+    read_patient,
+    sites,
+    validation_patients,
+)
 from training.samples import FRAGMENT, focus_points
-
-
-def labelled_scan(patient: LabelledVolume) -> LabelledScan:
-    """The patient's arrays with their geometry as one matrix."""
-    volume = patient.volume
-    columns = np.array(volume.GetDirection()).reshape(3, 3) * np.array(volume.GetSpacing())
-    matrix = np.column_stack([columns[:, ::-1], volume.GetOrigin()])
-    return LabelledScan(patient.image.astype(np.float32), patient.labels, matrix)
-
-
-def anatomy_of_labels(patient: LabelledVolume) -> Anatomy:
-    """The expert's labels as an anatomy."""
-
-    def of(structure: Structure) -> sitk.Image:
-        image = sitk.GetImageFromArray((patient.labels == structure).astype(np.float32))
-        image.CopyInformation(patient.volume)
-        return image
-
-    return Anatomy(*(of(structure) for structure in Structure))
-
-
-def sites(patient: LabelledVolume) -> list[tuple[DiscFrame, PosteriorBoundary]]:
-    """Frame and posterior boundary of every disc between two labelled bodies."""
-    anatomy = anatomy_of_labels(patient)
-    found = []
-    for disc in find_discs(anatomy):
-        try:
-            found.append(frame_at_posterior_margin(anatomy=anatomy, frame=disc.frame))
-        except NotLumbarSpineError:
-            continue
-    return found
 
 
 def make(
@@ -70,7 +45,7 @@ def make(
     chosen = rng.choice(len(places), count, replace=False, p=weight / weight.sum())
     for place in chosen:
         frame, boundary = places[place]
-        disc, sac, grain = _local_intensities(scan, frame)
+        disc, sac, grain = local_intensities(scan, frame)
         texture, fat = draw_texture(rng=rng, disc=disc, sac=sac, grain=grain)
         made = implant_herniation(
             scan=scan,
@@ -87,20 +62,8 @@ def make(
     return scan, fragment
 
 
-def _local_intensities(scan: LabelledScan, frame: DiscFrame) -> tuple[float, float, float]:
-    """Median intensity of this disc and of the sac beside it, and the grain in the disc."""
-    at = np.linalg.solve(scan.to_patient[:, :3], np.array(frame.origin_mm) - scan.to_patient[:, 3])
-    row, column = int(at[1]), int(at[2])
-    near = np.s_[:, max(row - 40, 0) : row + 40, max(column - 50, 0) : column + 50]
-    image, labels = scan.image[near], scan.labels[near]
-    disc, sac = image[labels == Structure.DISC], image[labels == Structure.CANAL]
-    if not disc.size or not sac.size:
-        return 30.0, 150.0, 4.0
-    steps = np.diff(image, axis=2)[(labels == Structure.DISC)[..., 1:]]
-    return float(np.median(disc)), float(np.median(sac)), float(np.median(np.abs(steps)))
-
-
 def main() -> None:
+    """Read the command line and make the volumes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)

@@ -9,7 +9,11 @@ import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 
-from mri_resorb.model import Structure
+from mri_resorb.errors import NotLumbarSpineError
+from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
+from mri_resorb.model import Anatomy, DiscFrame, Structure
+from mri_resorb.segment.discs import find_discs
+from mri_resorb.simulate.implant import LabelledScan
 
 HERE = Path(__file__).parent
 UNKNOWN = 255
@@ -71,3 +75,47 @@ def read_patient(folder: Path, patient: str) -> LabelledVolume:
         spacing_mm=(slices_mm, rows_mm, columns_mm),
         volume=volume,
     )
+
+
+def labelled_scan(patient: LabelledVolume) -> LabelledScan:
+    """The patient's arrays with their geometry as one matrix."""
+    volume = patient.volume
+    columns = np.array(volume.GetDirection()).reshape(3, 3) * np.array(volume.GetSpacing())
+    matrix = np.column_stack([columns[:, ::-1], volume.GetOrigin()])
+    return LabelledScan(patient.image.astype(np.float32), patient.labels, matrix)
+
+
+def anatomy_of_labels(patient: LabelledVolume) -> Anatomy:
+    """The expert's labels as an anatomy."""
+
+    def of(structure: Structure) -> sitk.Image:
+        image = sitk.GetImageFromArray((patient.labels == structure).astype(np.float32))
+        image.CopyInformation(patient.volume)
+        return image
+
+    return Anatomy(*(of(structure) for structure in Structure))
+
+
+def sites(patient: LabelledVolume) -> list[tuple[DiscFrame, PosteriorBoundary]]:
+    """Frame and posterior boundary of every disc between two labelled bodies."""
+    anatomy = anatomy_of_labels(patient)
+    found = []
+    for disc in find_discs(anatomy):
+        try:
+            found.append(frame_at_posterior_margin(anatomy=anatomy, frame=disc.frame))
+        except NotLumbarSpineError:
+            continue
+    return found
+
+
+def local_intensities(scan: LabelledScan, frame: DiscFrame) -> tuple[float, float, float]:
+    """Median intensity of this disc and of the sac beside it, and the grain in the disc."""
+    at = np.linalg.solve(scan.to_patient[:, :3], np.array(frame.origin_mm) - scan.to_patient[:, 3])
+    row, column = int(at[1]), int(at[2])
+    near = np.s_[:, max(row - 40, 0) : row + 40, max(column - 50, 0) : column + 50]
+    image, labels = scan.image[near], scan.labels[near]
+    disc, sac = image[labels == Structure.DISC], image[labels == Structure.CANAL]
+    if not disc.size or not sac.size:
+        return 30.0, 150.0, 4.0
+    steps = np.diff(image, axis=2)[(labels == Structure.DISC)[..., 1:]]
+    return float(np.median(disc)), float(np.median(sac)), float(np.median(np.abs(steps)))

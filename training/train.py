@@ -55,6 +55,7 @@ class Pool:
             )
 
     def draw(self, rng: np.random.Generator) -> Volume:
+        """A random volume, an implanted one seven times in ten."""
         made = list(self.made.values())
         if made and rng.random() < 0.7:
             return made[rng.integers(len(made))]
@@ -90,6 +91,7 @@ def loss_of(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
 
 
 def main() -> None:
+    """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--implants", type=Path)

@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import ndimage
 
-from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.geometry import frame_grid
+from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.model import DiscFrame, FloatArray, Structure
 
 Shape = Callable[[FloatArray], npt.NDArray[np.bool_]]

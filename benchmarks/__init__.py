@@ -1,0 +1,1 @@
+"""Accuracy, speed and scale; each module prints a table and writes JSON."""

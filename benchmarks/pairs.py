@@ -1,0 +1,315 @@
+"""Pairs with known truth from real validation patients, measured through files.
+
+    python -m benchmarks.pairs --data SPIDER_FOLDER [--output FILE] [--patients 146 209]
+
+Two kinds: *real* herniations, drawn by experts, whose follow-up is the same volume with the
+herniation shrunk by a known amount; and *implanted* ones of known volume (another shape family than
+the training's). Every follow-up lies in a new pose and is resliced to 4 mm slices; both dates go
+through DICOM. Truth is the definition applied to the expert labels on the original fine grid.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, replace
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import SimpleITK as sitk
+
+from benchmarks.scoring_herniations import Kind, draw_layers, draw_tube
+from mri_resorb import follow_up
+from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
+from mri_resorb.measure.fragment import fill, find_material
+from mri_resorb.model import Anatomy, CaseResult, DiscFrame, Level, Patient, Point, Structure
+from mri_resorb.segment.discs import find_discs, without_other_discs
+from mri_resorb.simulate.dicom_series import write_dicom_series
+from mri_resorb.simulate.implant import implant_herniation
+from mri_resorb.simulate.reslice import Pose, reslice, with_rician_noise
+from mri_resorb.simulate.shrink import shrink_herniation
+from training.patients import (
+    LabelledVolume,
+    anatomy_of_labels,
+    labelled_scan,
+    local_intensities,
+    read_patient,
+)
+
+LEVELS = list(reversed(Level))
+REAL = (("146", 1), ("209", 0), ("146", 2), ("5", 1), ("78", 1), ("69", 0), ("5", 2), ("146", 0))
+"""Validation patients' discs that the expert masks show to be herniated by the definition and whole
+within the slab (`graded` herniations first); discs from the lowest up."""
+IMPLANTED = (("5", 0), ("5", 1), ("35", 1), ("35", 0), ("69", 1), ("69", 2), ("78", 0), ("146", 1))
+PARTS = (0.5, 0.0)
+FOLLOW_UP_SLICES_MM = 4.0
+PERSON = Patient(id="VALIDATION", sex="F", age_years=50)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two volumes of one patient, and the truth."""
+
+    name: str
+    kind: str
+    level: Level
+    disc_at: Point
+    baseline: sitk.Image
+    follow_up: sitk.Image
+    truth_cm3: tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Row:
+    """What came out of one pair."""
+
+    name: str
+    kind: str
+    level: str
+    truth_v0: float
+    truth_v1: float
+    truth_percent: float
+    status: str
+    reasons: str
+    v0: tuple[float, float, float] | None
+    v1: tuple[float, float, float] | None
+    percent: tuple[float, float, float] | None
+    verdict: str
+    band: str | None
+
+    def inside(self, figure: str) -> bool | None:
+        """Whether the truth lies in the figure's interval."""
+        interval = getattr(self, figure)
+        if interval is None:
+            return None
+        return bool(interval[1] <= getattr(self, f"truth_{figure}") <= interval[2])
+
+
+def truth_cm3(
+    anatomies: tuple[Anatomy, Anatomy], *, frame: DiscFrame, boundary: PosteriorBoundary
+) -> tuple[float, float]:
+    """The definition's volumes on the experts' labels, both dates in one frame."""
+    materials = [find_material(anatomy=a, frame=frame, boundary=boundary) for a in anatomies]
+    united = materials[0].footprint | materials[1].footprint
+    first, second = (
+        fill(anatomy=a, frame=frame, boundary=boundary, material=m, footprint=united).volume_cm3
+        for a, m in zip(anatomies, materials, strict=True)
+    )
+    return first, second
+
+
+def real_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
+    """Real herniations, shrunk."""
+    for patient, index in REAL:
+        if patients and patient not in patients:
+            continue
+        labelled = read_patient(data, patient)
+        anatomy, frame, boundary = _site(labelled, index)
+        material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
+        for part in PARTS:
+            shrinking = shrink_herniation(
+                frame=frame, boundary=boundary, material=material, part=part
+            )
+            shrunk = replace(
+                anatomy,
+                disc=shrinking.apply(anatomy.disc),
+                canal=shrinking.apply(anatomy.canal),
+            )
+            yield Pair(
+                name=f"{patient}-{LEVELS[index]}-real-{round(100 * part)}",
+                kind="real",
+                level=LEVELS[index],
+                disc_at=_inside_disc(frame),
+                baseline=sitk.Cast(labelled.volume, sitk.sitkFloat32),
+                follow_up=shrinking.apply(sitk.Cast(labelled.volume, sitk.sitkFloat32)),
+                truth_cm3=truth_cm3((anatomy, shrunk), frame=frame, boundary=boundary),
+            )
+
+
+def implanted_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
+    """Implanted herniations that lose a layer, vanish or stay."""
+    kinds: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
+    for number, (patient, index) in enumerate(IMPLANTED):
+        if patients and patient not in patients:
+            continue
+        labelled = read_patient(data, patient)
+        _, frame, boundary = _site(labelled, index)
+        scan = labelled_scan(labelled)
+        disc, sac, _ = local_intensities(scan, frame)
+        rng = np.random.default_rng([7, number])
+        kind = kinds[number % 3]
+        tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
+        layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
+        fat = disc + 0.5 * (sac - disc)
+        scans, anatomies = [], []
+        thinness = (0.0, float(rng.choice([0.0, 0.8, 1.5])))
+        for thin in thinness:
+            made = implant_herniation(
+                scan=scan,
+                frame=frame,
+                boundary=boundary,
+                shape=tube.thinner(thin),
+                texture=replace(layers, tube=tube.thinner(thin), seed=layers.seed + int(10 * thin)),
+                fat_intensity=fat,
+            )
+            scans.append(_image(made.scan.image, labelled))
+            occupied = replace(labelled, labels=made.scan.labels)
+            anatomies.append(_with_fragment(occupied, index, made.fragment))
+        yield Pair(
+            name=f"{patient}-{LEVELS[index]}-{kind}-{thinness[1]:g}",
+            kind="implanted",
+            level=LEVELS[index],
+            disc_at=_inside_disc(frame),
+            baseline=scans[0],
+            follow_up=scans[1],
+            truth_cm3=truth_cm3((anatomies[0], anatomies[1]), frame=frame, boundary=boundary),
+        )
+
+
+def _site(labelled: LabelledVolume, index: int) -> tuple[Anatomy, DiscFrame, PosteriorBoundary]:
+    anatomy = anatomy_of_labels(labelled)
+    disc = find_discs(anatomy)[index]
+    frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=disc.frame)
+    return without_other_discs(anatomy, disc), frame, boundary
+
+
+def _with_fragment(labelled: LabelledVolume, index: int, fragment: np.ndarray) -> Anatomy:
+    """The labels' anatomy with the fragment's own occupancy instead of its hard label."""
+    hard = labelled.labels == Structure.DISC
+    anatomy = anatomy_of_labels(labelled)
+    soft = np.where(fragment > 0, np.maximum(fragment, 0), hard).astype(np.float32)
+    soft[hard & (fragment > 0) & (fragment < 0.5)] = 1.0  # the disc's own rim stays
+    anatomy = replace(anatomy, disc=_image(soft, labelled))
+    return without_other_discs(anatomy, find_discs(anatomy)[index])
+
+
+def _image(values: np.ndarray, labelled: LabelledVolume) -> sitk.Image:
+    image = sitk.GetImageFromArray(values.astype(np.float32))
+    image.CopyInformation(labelled.volume)
+    return image
+
+
+def _inside_disc(frame: DiscFrame) -> Point:
+    x, y, z = frame.to_patient(np.array([-12.0, 0.0, 0.0]))
+    return (float(x), float(y), float(z))
+
+
+def measure(pair: Pair, *, folder: Path) -> CaseResult:
+    """Write both dates as DICOM, the follow-up posed and resliced, and run the main job."""
+    rng = np.random.default_rng(_seed(pair.name))
+    pose = Pose(
+        rotation_degrees=(float(rng.uniform(-6, 6)), *(float(a) for a in rng.uniform(-2, 2, 2))),
+        translation_mm=tuple(float(a) for a in rng.uniform(-4, 4, 3)),  # type: ignore[arg-type]
+        centre_mm=pair.disc_at,
+    )
+    (image,) = reslice(
+        [pair.follow_up],
+        slice_distance_mm=FOLLOW_UP_SLICES_MM,
+        slice_thickness_mm=FOLLOW_UP_SLICES_MM,
+        pixel_mm=0.6,
+        pose=pose,
+    )
+    bright = float(np.percentile(sitk.GetArrayViewFromImage(image), 99))
+    image = with_rician_noise(image, sigma=0.015 * bright, seed=_seed(pair.name))
+    dates = (date(2024, 1, 10), date(2024, 6, 12))
+    for name, volume, when in zip(
+        ("baseline", "follow_up"), (pair.baseline, image), dates, strict=True
+    ):
+        write_dicom_series(
+            sitk.Clamp(volume * 8, sitk.sitkFloat32, 0, 4095),
+            folder / name,
+            patient=PERSON,
+            study_date=when,
+            uid_seed=f"{pair.name}-{name}",
+        )
+    return follow_up(
+        folder / "baseline", folder / "follow_up", level=pair.level, disc_at=pair.disc_at
+    )
+
+
+def _seed(name: str) -> int:
+    return int.from_bytes(name.encode()[-8:], "big") % 2**32
+
+
+def row(pair: Pair, case: CaseResult) -> Row:
+    """One line of the table."""
+
+    def triple(estimate: object) -> tuple[float, float, float] | None:
+        if estimate is None:
+            return None
+        return (estimate.value, estimate.low, estimate.high)  # type: ignore[attr-defined]
+
+    volumes = [
+        d.fragment.volume_cm3 if d.fragment else None for d in (case.baseline, case.follow_up)
+    ]
+    reasons = {r.code for r in case.reasons}
+    v0, v1 = pair.truth_cm3
+    return Row(
+        name=pair.name,
+        kind=pair.kind,
+        level=str(pair.level),
+        truth_v0=v0,
+        truth_v1=v1,
+        truth_percent=100 * (v0 - v1) / v0,
+        status=f"{case.baseline.status} / {case.follow_up.status}",
+        reasons=", ".join(sorted(reasons)),
+        v0=triple(volumes[0]),
+        v1=triple(volumes[1]),
+        percent=triple(case.change.resorption_percent),
+        verdict=case.change.verdict,
+        band=case.change.band,
+    )
+
+
+def table(rows: list[Row]) -> str:
+    """The rows in Markdown."""
+
+    def figure(row: Row, name: str, digits: int) -> str:
+        value = getattr(row, name)
+        truth = getattr(row, f"truth_{name}")
+        if value is None:
+            return f"{truth:.{digits}f} → –"
+        found, low, high = (f"{number:.{digits}f}" for number in value)
+        mark = "" if row.inside(name) else " **outside**"
+        return f"{truth:.{digits}f} → {found} ({low} to {high}){mark}"
+
+    lines = [
+        "| pair | status | V0, cm3 | V1, cm3 | resorption, % | verdict |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    for r in rows:
+        status = r.status if not r.reasons else f"{r.status}: {r.reasons}"
+        cells = [figure(r, "v0", 2), figure(r, "v1", 2), figure(r, "percent", 0)]
+        lines.append(f"| {r.name} | {status} | {' | '.join(cells)} | {r.verdict} |")
+    for name in ("v0", "v1", "percent"):
+        known = [r.inside(name) for r in rows if r.inside(name) is not None]
+        lines.append(f"\ntruth in the interval of {name}: {sum(known)} of {len(known)}")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Make, measure and table the pairs."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--output", type=Path, default=Path("results/pairs.json"))
+    parser.add_argument("--patients", nargs="*")
+    parser.add_argument("--keep", type=Path, help="keep the DICOM files here")
+    chosen = parser.parse_args()
+    patients = set(chosen.patients) if chosen.patients else None
+    rows = []
+    with tempfile.TemporaryDirectory() as temporary:
+        for make in (real_pairs, implanted_pairs):
+            for pair in make(chosen.data, patients):
+                folder = (chosen.keep or Path(temporary)) / pair.name
+                rows.append(row(pair, measure(pair, folder=folder)))
+                print(rows[-1], flush=True)
+    chosen.output.parent.mkdir(parents=True, exist_ok=True)
+    chosen.output.write_text(json.dumps([asdict(r) for r in rows], indent=1))
+    print(table(rows))
+
+
+if __name__ == "__main__":
+    main()
