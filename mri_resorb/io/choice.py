@@ -244,7 +244,7 @@ def _likeness_rules(
 
 def _may_be_mri(stack: Stack) -> bool:
     header = stack.header
-    return header.modality in {"", "MR"} and not {"LOCALIZER", "SECONDARY"} & header.image_type
+    return header.modality in {"", "MR"} and "LOCALIZER" not in header.image_type
 
 
 def _is_series(stack: Stack, series: str) -> bool:

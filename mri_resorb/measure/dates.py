@@ -48,7 +48,7 @@ DISAGREEMENT_MOST_MM = 1.5
 LATERAL_RECESS_MM = 12.0
 """Slices this far to both sides of the midline show the lateral recesses."""
 CENTRAL_MM = 5.0
-"""A level not covered this far to both sides is not covered."""
+"""A level not covered this far to both sides is not called free of herniation."""
 
 
 @dataclass(frozen=True)
@@ -227,13 +227,6 @@ def _measured(
 
 def _incomplete(material: Material, *, footprint: BoolArray, filled: Occupancy) -> Remark | None:
     """Why the fragment, or its absence, is not wholly seen."""
-    central = np.abs(TRANSVERSE_MM) <= CENTRAL_MM
-    if not material.covered[central].all():
-        return Remark(
-            "level-not-covered",
-            "The slices do not cover the middle of the disc; a series that covers the whole canal "
-            "is needed.",
-        )
     if filled.touches_edge:
         return Remark(
             "fragment-at-edge",
@@ -245,6 +238,13 @@ def _incomplete(material: Material, *, footprint: BoolArray, filled: Occupancy) 
             "footprint-not-covered",
             "The slices of this date do not cover all of the place where the fragment lies at the "
             "other date.",
+        )
+    central = np.abs(TRANSVERSE_MM) <= CENTRAL_MM
+    if not footprint.any() and not material.is_herniated and not material.covered[central].all():
+        return Remark(
+            "level-not-covered",
+            "The slices do not cover the middle of the disc, so a herniation could be outside of "
+            "them; a series that covers the whole canal is needed.",
         )
     return None
 

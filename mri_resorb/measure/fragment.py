@@ -126,11 +126,11 @@ def _canal_half_width_mm(canal: BoolArray) -> float:
 
 
 def _covered_planes(image: sitk.Image, frame: DiscFrame) -> BoolArray:
-    """Sagittal planes of the grid between the centres of the first and the last slice."""
+    """Sagittal planes of the grid that lie in the slices, from the first to the last."""
     at_disc = frame.to_patient(np.stack([0 * TRANSVERSE_MM, TRANSVERSE_MM, 0 * TRANSVERSE_MM], -1))
     direction = np.array(image.GetDirection()).reshape(3, 3)
     position = (at_disc - np.array(image.GetOrigin())) @ direction[:, 2] / image.GetSpacing()[2]
-    return np.asarray((position >= 0) & (position <= image.GetSize()[2] - 1))
+    return np.asarray((position >= -0.5) & (position <= image.GetSize()[2] - 0.5))
 
 
 @dataclass(frozen=True)
