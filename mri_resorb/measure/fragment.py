@@ -213,7 +213,11 @@ def fill(
     values[box] = amount * (joined | detached)
     filled = sitk.GetImageFromArray(values)
     filled.CopyInformation(image)
-    core = (joined_core & standing & (depth > HERNIATION_MM)) | detached_core
+    # The shared grid ends at the centre of the outermost voxels: there, what lies near counts.
+    material_near = _halo(
+        _read(material.joined | material.detached, at) > 0, spacing_mm=image.GetSpacing()
+    )
+    core = (occupancy >= 0.5) & material_near & ((depth > HERNIATION_MM) | detached)
     return Occupancy(
         image=filled,
         joined_cm3=float((amount * joined).sum()) * voxel_cm3,
