@@ -241,6 +241,11 @@ class Spine:
         axes = np.array([[back[0], 0, back[1]], [0, 1, 0], [-back[1], 0, back[0]]])
         return DiscFrame.at(self.frame.to_patient(np.array([y, 0.0, z])), axes @ self.frame.axes)
 
+    def wall_mm(self, body: int) -> FloatArray:
+        """(2, 3) LPS: lower and upper end of a body's posterior wall in the mid-sagittal plane."""
+        ends = (self._bodies[body].bottom[0], self._bodies[body].top[0])
+        return self.frame.to_patient(np.array([[back, 0.0, up] for back, up in ends]))
+
     def boundary(self, disc: int = 0) -> PosteriorBoundary:
         """The true boundary of a disc in its true frame, in a spine without lordosis."""
         assert self.lordosis == 0
