@@ -166,12 +166,12 @@ def absent(*, day: date | None = FOLLOW_UP_DATE, volume_cm3: float = 0.04) -> Ti
     return replace(point, status="absent", fragment=fragment)
 
 
-def refused(*, day: date | None = FOLLOW_UP_DATE, segmented: bool = False) -> TimePoint:
-    """A date that gave no figure, with or without an anatomy."""
+def refused(*, day: date | None = FOLLOW_UP_DATE, found: bool = False) -> TimePoint:
+    """A date that gave no figure, with or without its disc found."""
     point = replace(time_point(day=day), fragment=None, boundary_mm=None, frame=None)
-    if segmented:
+    if found:
         return replace(point, status="incomplete")
-    return replace(point, status="undetermined", anatomy=None, disc=None)
+    return replace(point, status="undetermined", disc=None)
 
 
 def changed(

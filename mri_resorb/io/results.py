@@ -7,7 +7,6 @@ Figures that are not known are null, never 0; lengths and volumes are not rounde
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from datetime import date as Date  # noqa: N812 - `date` is a field's name here
 from typing import Annotated, Literal, Self
 
@@ -35,6 +34,7 @@ from mri_resorb.model import (
 
 SCHEMA = "mri-resorb/follow-up/1"
 
+Which = Literal["baseline", "follow_up"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -125,7 +125,7 @@ class DateDocument(_Document):
     disc_remark: str | None
     fragment_mask: str | None
     """File beside this one: NIfTI, the series' own grid, occupancy 0-1."""
-    anatomy_mask: str | None
+    anatomy_mask: str
     """File beside this one: NIfTI, 1 vertebra, 2 disc, 3 canal, 4 sacrum."""
 
     @model_validator(mode="after")
@@ -205,8 +205,8 @@ def document(case: CaseResult) -> FollowUpDocument:
             if case.interval_days is None or case.interval_months is None
             else IntervalDocument(days=case.interval_days, months=case.interval_months)
         ),
-        baseline=_date(case.baseline, masks=mask_names(case.baseline, which="baseline")),
-        follow_up=_date(case.follow_up, masks=mask_names(case.follow_up, which="follow_up")),
+        baseline=_date(case.baseline, which="baseline"),
+        follow_up=_date(case.follow_up, which="follow_up"),
         change=ChangeDocument(
             resorption_percent=_estimate(case.change.resorption_percent),
             absolute_cm3=_estimate(case.change.absolute_cm3),
@@ -218,16 +218,14 @@ def document(case: CaseResult) -> FollowUpDocument:
     )
 
 
-def mask_names(
-    point: TimePoint, *, which: Literal["baseline", "follow_up"]
-) -> Mapping[Literal["fragment", "anatomy"], str]:
-    """File names of the masks that this date has."""
-    names: dict[Literal["fragment", "anatomy"], str] = {}
-    if point.fragment is not None:
-        names["fragment"] = f"{which}_fragment.nii.gz"
-    if point.anatomy is not None:
-        names["anatomy"] = f"{which}_anatomy.nii.gz"
-    return names
+def fragment_mask_name(which: Which) -> str:
+    """File name of a date's fragment mask."""
+    return f"{which}_fragment.nii.gz"
+
+
+def anatomy_mask_name(which: Which) -> str:
+    """File name of a date's anatomy mask."""
+    return f"{which}_anatomy.nii.gz"
 
 
 def schema() -> str:
@@ -236,7 +234,7 @@ def schema() -> str:
     return json.dumps(made, indent=2, ensure_ascii=False) + "\n"
 
 
-def _date(point: TimePoint, *, masks: Mapping[Literal["fragment", "anatomy"], str]) -> DateDocument:
+def _date(point: TimePoint, *, which: Which) -> DateDocument:
     fragment = point.fragment
     return DateDocument(
         date=point.scan.date,
@@ -253,8 +251,8 @@ def _date(point: TimePoint, *, masks: Mapping[Literal["fragment", "anatomy"], st
         canal_compromise_percent=fragment.canal_compromise_percent if fragment else None,
         disc_at=point.disc.centre_mm if point.disc else None,
         disc_remark=point.disc.remark if point.disc else None,
-        fragment_mask=masks.get("fragment"),
-        anatomy_mask=masks.get("anatomy"),
+        fragment_mask=fragment_mask_name(which) if fragment else None,
+        anatomy_mask=anatomy_mask_name(which),
     )
 
 

@@ -99,5 +99,5 @@ def verdict(case: CaseResult) -> str:
 
 
 def reasons(remarks: Sequence[Remark]) -> str:
-    """Several remarks as one clause, without the full stop."""
-    return "; ".join(remark.message.strip().rstrip(".") for remark in remarks)
+    """Several remarks one after the other, without the last full stop."""
+    return ". ".join(remark.message.strip().rstrip(".") for remark in remarks)

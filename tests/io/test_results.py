@@ -114,7 +114,7 @@ def test_unknown_is_null_and_never_zero() -> None:
     assert made["baseline"]["volume_cm3"]["value"] == 1.2
     after = made["follow_up"]
     assert after["status"] == "undetermined"
-    known = {"status", "series_uid", "series_chosen_because"}
+    known = {"status", "series_uid", "series_chosen_because", "anatomy_mask"}
     assert {name: value for name, value in after.items() if name not in known} == dict.fromkeys(
         set(after) - known
     )
@@ -124,7 +124,7 @@ def test_unknown_is_null_and_never_zero() -> None:
 
 
 def test_incomplete_date_keeps_its_anatomy_and_has_no_figures() -> None:
-    case = case_result(follow_up=refused(segmented=True), change=UNKNOWN, reasons=(REASON,))
+    case = case_result(follow_up=refused(found=True), change=UNKNOWN, reasons=(REASON,))
     after = read(case)["follow_up"]
     assert after["anatomy_mask"] == "follow_up_anatomy.nii.gz"
     assert after["disc_at"] is not None

@@ -274,10 +274,10 @@ def test_absent_at_both_dates() -> None:
     assert lines(case)["Verdict"] == "no herniation at either date"
 
 
-@pytest.mark.parametrize("segmented", [True, False])
-def test_undetermined_says_why_and_keeps_the_other_dates_figures(segmented: bool) -> None:
+@pytest.mark.parametrize("found_disc", [True, False])
+def test_undetermined_says_why_and_keeps_the_other_dates_figures(found_disc: bool) -> None:
     reason = Remark("touches-edge", "At follow-up the fragment touches the last slice.")
-    case = case_result(follow_up=refused(segmented=segmented), change=UNKNOWN, reasons=(reason,))
+    case = case_result(follow_up=refused(found=found_disc), change=UNKNOWN, reasons=(reason,))
     found = lines(case)
     assert found["Result"].startswith(
         "undetermined (At follow-up the fragment touches the last slice). Here it is 3 months"
@@ -285,7 +285,7 @@ def test_undetermined_says_why_and_keeps_the_other_dates_figures(segmented: bool
     assert found["Diagnosis"].startswith("extruded herniated disc L3-L4")
     assert found["Volume"].startswith("1,20 cm³")
     assert found["Volume"].endswith(
-        "not fully seen on February 2, 2019" if segmented else "not measured on February 2, 2019"
+        "not fully seen on February 2, 2019" if found_disc else "not measured on February 2, 2019"
     )
     assert found["Resorption"] == "not given"
     assert found["Verdict"] == "undetermined"
