@@ -110,12 +110,14 @@ def _dome_wider_than_base(fragment: BoolArray) -> bool:
     return False
 
 
-def canal_compromise_percent(*, material: Material, fragment: BoolArray) -> float:
+def canal_compromise_percent(*, material: Material, fragment: BoolArray) -> float | None:
     """Largest part of the canal's area taken by fragment, over planes parallel to the disc.
 
     The canal's area is that of the sac and of the fragment together; planes are averaged over
-    2 mm, so that no single row decides.
+    2 mm, so that no single row decides. None where no sac is seen at all.
     """
+    if not material.canal.any():
+        return None
     behind = material.canal & (DEPTH_MM >= 0)
     area = TRANSVERSE_STEP_MM * DEPTH_STEP_MM
     taken: FloatArray = fragment.sum(axis=(0, 2)) * area
