@@ -27,12 +27,12 @@ def find_change(
         return Change(None, Estimate(0.0, 0.0, 0.0), None, "no_change_beyond_error", None)
     volumes = (baseline.fragment.volume_cm3.value, follow_up.fragment.volume_cm3.value)
     percent, absolute = change_estimates(
-        baseline_cm3=max(volumes[0], 1e-3),
+        baseline_cm3=volumes[0],
         follow_up_cm3=volumes[1],
         baseline_error=baseline_error,
         follow_up_error=follow_up_error,
     )
-    if baseline.status == "absent":
+    if baseline.status == "absent" or percent is None:
         return Change(None, absolute, None, _verdict(absolute), None)
     verdict = _verdict(percent)
     complete = follow_up.status == "absent"

@@ -94,8 +94,10 @@ def change_estimates(
     follow_up_cm3: float,
     baseline_error: VolumeError,
     follow_up_error: VolumeError,
-) -> tuple[Estimate, Estimate]:
+) -> tuple[Estimate | None, Estimate]:
     """Percent resorption and absolute change (cm3, V0 - V1), with 95 % intervals.
+
+    Of a baseline of 0 there is no percentage.
 
     The errors are drawn 20 000 times (always the same draws), the shared ones once for both dates,
     and carried through to the ratio, whose interval is asymmetric.
@@ -114,12 +116,15 @@ def change_estimates(
         volumes.append(drawn)
     first, second = volumes
     absolute = first - second
+    absolute_estimate = _interval(baseline_cm3 - follow_up_cm3, absolute)
+    if baseline_cm3 <= 0:
+        return None, absolute_estimate
     # A baseline drawn to nothing has no percentage; it is held at a tenth of what was measured.
     first = np.maximum(first, 0.1 * baseline_cm3)
     percent = 100 * (first - np.maximum(second, 0)) / first
     return (
         _interval(100 * (baseline_cm3 - follow_up_cm3) / baseline_cm3, percent),
-        _interval(baseline_cm3 - follow_up_cm3, absolute),
+        absolute_estimate,
     )
 
 
