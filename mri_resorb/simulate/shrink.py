@@ -22,13 +22,17 @@ _BACK_MM = 6.0
 """Depth over which what lies behind the fragment is stretched to follow it."""
 
 
+_PARTIAL_VOLUME_MM = 0.5
+"""How far voxels filled in part go on beyond where half of one is filled."""
+
+
 @dataclass(frozen=True)
 class Shrinking:
     """A map along the ap axis that draws a fragment towards the boundary.
 
     Attributes:
         frame, boundary: of the disc.
-        reach_mm: (transverse, craniocaudal) depth of the fragment, 0 outside of its footprint.
+        reach_mm: (transverse, craniocaudal) depth that holds all of the fragment, 0 away from it.
         part: how much of each depth is left, 0-1.
     """
 
@@ -78,6 +82,8 @@ def shrink_herniation(
         frame, boundary: of the disc; `material` found with them.
         part: 0-1, how much is left; the footprint stays, depths are scaled.
     """
-    deep = np.where(material.footprint, material.reach_mm, 0.0)
-    deep = np.minimum(deep, DEPTH_MM[-1])
-    return Shrinking(frame, boundary, deep, part)
+    deep = np.where(material.footprint, material.reach_mm + _PARTIAL_VOLUME_MM, 0.0)
+    # Steep sides lie between the last place of the footprint and the next: a map that falls off
+    # there would leave a wall of what it should have drawn in. Reaching too deep does no harm.
+    deep = ndimage.grey_dilation(deep, size=(3, 5))
+    return Shrinking(frame, boundary, np.minimum(deep, DEPTH_MM[-1]), part)
