@@ -52,13 +52,16 @@ def reslice(
     """Slices of another examination of the same body.
 
     Each new slice is the mean over its thickness and over its pixels' area, so intensities and
-    occupancies alike keep their partial volume. Only slices that lie wholly in the first volume
-    are made.
+    occupancies alike keep their partial volume. The slices are centred on where the first volume's
+    middle has come to lie; as many are made as lie wholly in it when the body is not turned.
 
     Args:
         volumes: on one grid, sagittal order: an image and whatever belongs to it (occupancies).
         slice_distance_mm: centre to centre; a gap where it is larger than the thickness.
         offset_mm: shift of the slice positions across the body.
+
+    Raises:
+        ValueError: the first volume is narrower than one slice.
     """
     first = volumes[0]
     pose = pose or Pose()
@@ -67,16 +70,15 @@ def reslice(
     spacing = first.GetSpacing()
     coverage = slices * spacing[2]
     count = int((coverage - slice_thickness_mm - 2 * abs(offset_mm)) // slice_distance_mm) + 1
+    if count < 1:
+        raise ValueError(f"No slice of {slice_thickness_mm:g} mm fits into {coverage:g} mm.")
     size = [round(columns * spacing[0] / pixel_mm), round(rows * spacing[1] / pixel_mm), count]
     direction = np.array(first.GetDirection()).reshape(3, 3)
-    middle = np.array(
-        first.TransformContinuousIndexToPhysicalPoint(
-            [(n - 1) / 2 for n in (columns, rows, slices)]
-        )
+    middle = first.TransformContinuousIndexToPhysicalPoint(
+        [(n - 1) / 2 for n in (columns, rows, slices)]
     )
-    middle = np.array(pose.moved(tuple(middle))) - np.array(pose.translation_mm)
     half = (np.array(size) - 1) / 2 * np.array([pixel_mm, pixel_mm, slice_distance_mm])
-    origin = middle + np.array(pose.translation_mm) + direction @ (-half + [0, 0, offset_mm])
+    origin = np.array(pose.moved(middle)) + direction @ (-half + [0, 0, offset_mm])
 
     steps = _slice_profile(slice_thickness_mm, finest_mm=spacing[2] / 2)
     in_plane = max(1, round(pixel_mm / spacing[0]))
