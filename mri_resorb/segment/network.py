@@ -17,6 +17,7 @@ from mri_resorb.model import Anatomy, Structure
 
 PIXEL_MM = 0.7
 """In-plane grid that the network was trained on."""
+_DISC_HEIGHT_MOST_MM = 14.0
 _BLOCK = 32
 _THREADS = 2
 _WEIGHTS = "weights/anatomy.onnx"
@@ -102,15 +103,30 @@ def _on_grid_of(image: sitk.Image, *, like: sitk.Image, values: FloatImage) -> s
 
 
 def _check_lumbar(classes: FloatImage, *, voxel_mm3: float) -> None:
-    """Two discs' worth of disc between bones, and a canal, or it is no lumbar spine."""
-    cm3 = {s: float((classes[s - 1] >= 0.5).sum()) * voxel_mm3 / 1000 for s in Structure}
-    bone = cm3[Structure.VERTEBRA] + cm3[Structure.SACRUM]
-    if bone < 10 or cm3[Structure.DISC] < 2 or cm3[Structure.CANAL] < 1:
+    """Disc with bone above and below it, and a canal, or it is no lumbar spine.
+
+    Amounts alone do not tell: in a picture of something else the network may see some of each,
+    but not in a spine's order.
+    """
+    vertebra, disc, canal, sacrum = classes >= 0.5
+    bone = vertebra | sacrum
+    between = disc & _bone_within_reach(bone) & _bone_within_reach(bone[:, ::-1])[:, ::-1]
+    bone_cm3, disc_cm3, canal_cm3 = (
+        float(part.sum()) * voxel_mm3 / 1000 for part in (bone, between, canal)
+    )
+    if bone_cm3 < 10 or disc_cm3 < 2 or canal_cm3 < 1:
         raise NotLumbarSpineError(
-            "No lumbar spine is recognised in the image: "
-            f"{bone:.0f} cm3 of vertebra, {cm3[Structure.DISC]:.1f} cm3 of disc and "
-            f"{cm3[Structure.CANAL]:.1f} cm3 of canal are seen; give a sagittal T2 series of it."
+            f"No lumbar spine is recognised in the image: {bone_cm3:.0f} cm3 of vertebra, "
+            f"{disc_cm3:.1f} cm3 of disc between vertebrae and {canal_cm3:.1f} cm3 of canal are "
+            "seen; give a sagittal T2 series of it."
         )
+
+
+def _bone_within_reach(bone: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
+    """Where bone lies no more than a disc's height above, along the rows (axis 1)."""
+    rows = round(_DISC_HEIGHT_MOST_MM / PIXEL_MM)
+    counted = np.pad(np.cumsum(bone, axis=1, dtype=np.int32), ((0, 0), (rows, 0), (0, 0)))
+    return np.asarray(counted[:, rows:] > counted[:, :-rows])
 
 
 @cache
