@@ -173,6 +173,14 @@ def run(
             "--allow-different-patients", help="Compare studies whose patients seem to differ."
         ),
     ] = False,
+    pipeline: Annotated[
+        str,
+        typer.Option(
+            "--pipeline",
+            metavar="NAME|FILE",
+            help="A way of working: clinic, research, or a TOML file of your own.",
+        ),
+    ] = "clinic",
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result document instead of the case's text.")
     ] = False,
@@ -183,7 +191,9 @@ def run(
         with _working(f"Measuring {level} in both studies"):
             from mri_resorb import follow_up as compare
             from mri_resorb.io.result_folder import write_results
+            from mri_resorb.pipeline import read_pipeline
 
+            way = read_pipeline(pipeline)
             case = compare(
                 baseline,
                 follow_up,
@@ -200,8 +210,8 @@ def run(
                 allow_same_date=allow_same_date,
                 allow_different_patients=allow_different_patients,
             )
-            write_results(case, output)
-        _show(case, output=output, as_json=as_json)
+            write_results(case, output, picture=way.picture)
+        _show(case, output=output, picture=way.picture, as_json=as_json)
     if case.status == "undetermined":
         raise typer.Exit(REFUSED)
 
@@ -231,7 +241,7 @@ def _check_places(
     check_output(output)
 
 
-def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
+def _show(case: CaseResult, *, output: Path, picture: bool, as_json: bool) -> None:
     if as_json:
         from mri_resorb.io.results import document
 
@@ -242,7 +252,8 @@ def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
 
         typer.echo(case_text(case))
         typer.echo(f"Report: {output / CASE_TEXT_NAME}")
-        typer.echo(f"Picture: {output / OVERLAY_NAME}")
+        if picture:
+            typer.echo(f"Picture: {output / OVERLAY_NAME}")
         typer.echo(f"For programs: {output / RESULT_NAME}, with the masks beside it")
 
 

@@ -49,3 +49,7 @@ class MaskError(InputError):
 
 class OutputError(InputError):
     """A folder that results cannot or must not be written to."""
+
+
+class PipelineError(InputError):
+    """A pipeline file that is not there or holds a wrong key or value."""

@@ -66,8 +66,8 @@ def check_output(output: Path) -> None:
         )
 
 
-def write_results(case: CaseResult, output: Path) -> None:
-    """Write everything that a case leaves: `result.json`, `case.txt`, `overlay.png` and the masks.
+def write_results(case: CaseResult, output: Path, *, picture: bool = True) -> None:
+    """Write everything that a case leaves: `result.json`, `case.txt`, the masks, a picture.
 
     An earlier result there is replaced when the new one is whole; the user's other files stay.
 
@@ -81,7 +81,7 @@ def write_results(case: CaseResult, output: Path) -> None:
         work.mkdir(parents=True)
         (work / _NEW).mkdir()
         (work / _OLD).mkdir()
-        _write_files(case, work / _NEW)
+        _write_files(case, work / _NEW, picture=picture)
         _exchange(output=output, work=work)
     except OSError as error:
         raise OutputError(f"{output} cannot be written to: {error.strerror or error}.") from error
@@ -109,13 +109,15 @@ def _holds_result(output: Path) -> bool:
     return isinstance(read, dict) and read.get("schema") == SCHEMA
 
 
-def _write_files(case: CaseResult, folder: Path) -> None:
+def _write_files(case: CaseResult, folder: Path, *, picture: bool) -> None:
     from mri_resorb.report.case_text import case_text
-    from mri_resorb.report.figures import overlay_figure
 
     (folder / RESULT_NAME).write_text(document(case).to_json(), encoding="utf-8")
     (folder / CASE_TEXT_NAME).write_text(case_text(case), encoding="utf-8")
-    overlay_figure(case).savefig(folder / OVERLAY_NAME)
+    if picture:
+        from mri_resorb.report.figures import overlay_figure
+
+        overlay_figure(case).savefig(folder / OVERLAY_NAME)
     for point, which in _dates(case):
         native = point.scan.native_orientation
         write_labels(point.anatomy, folder / anatomy_mask_name(which), native_orientation=native)

@@ -1,0 +1,59 @@
+"""A way of working, read from a TOML file: `pipelines/` holds those that are shipped."""
+
+from __future__ import annotations
+
+import tomllib
+from difflib import get_close_matches
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from mri_resorb.errors import PipelineError
+
+
+class Pipeline(BaseModel):
+    """What a run makes besides `result.json`, `case.txt` and the masks.
+
+    Attributes:
+        description: one sentence, for people.
+        picture: whether `overlay.png` is drawn.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+    description: str
+    picture: bool
+
+
+def shipped_pipelines() -> dict[str, Path]:
+    """The shipped files by name: in the package, or beside it in a clone."""
+    package = Path(__file__).parent
+    folder = next(f for f in (package / "pipelines", package.parent / "pipelines") if f.is_dir())
+    return {file.stem: file for file in sorted(folder.glob("*.toml"))}
+
+
+def read_pipeline(name_or_file: str) -> Pipeline:
+    """Read a shipped pipeline by its name, or a file of the user's.
+
+    Raises:
+        PipelineError: no such pipeline, not TOML, or a wrong key or value, with the nearest right
+            word.
+    """
+    shipped = shipped_pipelines()
+    file = shipped.get(name_or_file, Path(name_or_file))
+    if not file.is_file():
+        near = get_close_matches(name_or_file, shipped, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"shipped are {', '.join(shipped)}."
+        raise PipelineError(f"There is no pipeline '{name_or_file}'; {hint}")
+    try:
+        return Pipeline.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PipelineError(f"The pipeline {file.name} is not valid TOML: {error}.") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        near = get_close_matches(key, Pipeline.model_fields, n=1)
+        hint = f" Did you mean '{near[0]}'?" if near and near[0] != key else ""
+        raise PipelineError(
+            f"The pipeline {file.name} is wrong at '{key}': {first['msg']}.{hint}"
+        ) from error

@@ -1,0 +1,45 @@
+"""Pipelines: those shipped are whole, and a wrong word is met with the nearest right one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from mri_resorb.errors import PipelineError
+from mri_resorb.pipeline import read_pipeline, shipped_pipelines
+
+
+def test_every_shipped_pipeline_reads_and_says_what_it_is_for() -> None:
+    assert {"clinic", "research"} <= set(shipped_pipelines())
+    for name in shipped_pipelines():
+        assert read_pipeline(name).description.endswith(".")
+
+
+def test_a_copy_of_the_users_own_overrules(tmp_path: Path) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text('description = "Mine."\npicture = false\n')
+    assert read_pipeline(str(own)).picture is False
+    assert read_pipeline("clinic").picture is True
+
+
+@pytest.mark.parametrize(
+    ("content", "word"),
+    [
+        ('description = "x"\npictur = true', "picture"),
+        ('description = "x"\npicture = "yes"', "boolean"),
+        ('description = "x"\n', "picture"),
+        ("picture = = true", "TOML"),
+    ],
+)
+def test_a_wrong_file_is_one_clear_sentence(tmp_path: Path, content: str, word: str) -> None:
+    own = tmp_path / "mine.toml"
+    own.write_text(content)
+    with pytest.raises(PipelineError, match=word) as caught:
+        read_pipeline(str(own))
+    assert "\n" not in str(caught.value)
+
+
+def test_an_unknown_name_is_met_with_the_nearest() -> None:
+    with pytest.raises(PipelineError, match="did you mean 'clinic'"):
+        read_pipeline("clinc")
