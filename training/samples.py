@@ -17,7 +17,7 @@ from training.network import CLASSES, SLICES
 from training.patients import UNKNOWN
 
 PIXEL_MM = 0.7
-CROP = 256
+CROP = 128
 FRAGMENT = 5
 """Label of implanted fragment voxels: disc to the network, marked so that crops can find them."""
 
@@ -78,7 +78,7 @@ def draw_crop(
         np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
         np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
     image = augment(image, classes=classes, rng=rng)
-    weight = known * (1.0 + 1.0 * fragment)
+    weight = known * (1.0 + 3.0 * fragment)
     if rng.random() < 0.5:  # in-plane left-right is the slice order: mirror the stack
         image = image[::-1]
     return np.ascontiguousarray(image), classes, weight.astype(np.float32)

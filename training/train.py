@@ -24,7 +24,7 @@ from training.network import AnatomyNetwork
 from training.patients import all_patients, read_patient, validation_patients
 from training.samples import Volume, draw_crop, focus_points
 
-BATCH = 8
+BATCH = 12
 
 
 class Pool:
@@ -55,9 +55,9 @@ class Pool:
             )
 
     def draw(self, rng: np.random.Generator) -> Volume:
-        """A random volume, an implanted one seven times in ten."""
+        """A random volume, an implanted one eight times in ten."""
         made = list(self.made.values())
-        if made and rng.random() < 0.7:
+        if made and rng.random() < 0.8:
             return made[rng.integers(len(made))]
         return self.real[rng.integers(len(self.real))]
 
