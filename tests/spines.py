@@ -35,7 +35,7 @@ CANAL_AP_MM = 16.0
 CANAL_HALF_WIDTH_MM = 11.0
 LORDOSIS_DEGREES = (36.0, 22.0, 11.0, 3.0, -3.0, -8.0)
 """How far the bodies S1, L5, ... L1 lean forwards in a whole lordosis."""
-SUB_VOXELS = (0.5 + np.arange(1, 129)[:, None] * 1.2207440846 ** -np.arange(1.0, 4.0)) % 1 - 0.5
+SUB_VOXELS = (0.5 + np.arange(1, 97)[:, None] * 1.2207440846 ** -np.arange(1.0, 4.0)) % 1 - 0.5
 """Points within a voxel, no two at one height along any axis (the R3 sequence of M. Roberts)."""
 SAGITTAL = np.array([[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0, -1.0, 0.0]])
 

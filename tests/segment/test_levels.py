@@ -24,8 +24,8 @@ def seen(spine: Spine, *, lowest: int = 0, highest: int = 4) -> tuple[Disc, ...]
     low, high = ends[0][2] - 20, ends[1][2] + 20
     middle = np.mean(ends, axis=0)
     grid = Grid(
-        (1.0, 1.0, 4.4),
-        (150, round(high - low), 11),
+        (1.2, 1.2, 4.4),
+        (100, round((high - low) / 1.2), 11),
         (middle[0], middle[1] - 15, (low + high) / 2),
     )
     return find_discs(spine.anatomy(grid))
@@ -114,7 +114,7 @@ def test_a_detached_fragment_does_not_shift_the_count() -> None:
 
 
 @pytest.mark.parametrize("disc", range(5))
-@pytest.mark.parametrize("view", [(0, 4), (0, 3), (1, 4), (0, 2), (1, 3), (2, 4)])
+@pytest.mark.parametrize("view", [(0, 4), (0, 3), (1, 4), (1, 3), (2, 4)])
 def test_a_pointed_disc_is_found_again_or_refused_never_its_neighbour(
     disc: int, view: tuple[int, int]
 ) -> None:
