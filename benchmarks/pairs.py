@@ -44,6 +44,7 @@ REAL = (("146", 1), ("209", 0), ("146", 2), ("5", 1), ("78", 1), ("69", 0), ("5"
 """Validation patients' discs that the expert masks show to be herniated by the definition and whole
 within the slab (`graded` herniations first); discs from the lowest up."""
 IMPLANTED = (("5", 0), ("5", 1), ("35", 1), ("35", 0), ("69", 1), ("69", 2), ("78", 0), ("146", 1))
+KINDS: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
 PARTS = (0.5, 0.0)
 FOLLOW_UP_SLICES_MM = 4.0
 PERSON = Patient(id="VALIDATION", sex="F", age_years=50)
@@ -131,42 +132,50 @@ def real_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
 
 def implanted_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
     """Implanted herniations that lose a layer, vanish or stay."""
-    kinds: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
     for number, (patient, index) in enumerate(IMPLANTED):
         if patients and patient not in patients:
             continue
-        labelled = read_patient(data, patient)
-        _, frame, boundary = _site(labelled, index)
-        scan = labelled_scan(labelled)
-        disc, sac, _ = local_intensities(scan, frame)
-        rng = np.random.default_rng([7, number])
-        kind = kinds[number % 3]
-        tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
-        layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
-        fat = disc + 0.5 * (sac - disc)
-        scans, anatomies = [], []
-        thinness = (0.0, float(rng.choice([0.0, 0.8, 1.5])))
-        for thin in thinness:
-            made = implant_herniation(
-                scan=scan,
-                frame=frame,
-                boundary=boundary,
-                shape=tube.thinner(thin),
-                texture=replace(layers, tube=tube.thinner(thin), seed=layers.seed + int(10 * thin)),
-                fat_intensity=fat,
-            )
-            scans.append(_image(made.scan.image, labelled))
-            occupied = replace(labelled, labels=made.scan.labels)
-            anatomies.append(_with_fragment(occupied, index, made.fragment))
-        yield Pair(
-            name=f"{patient}-{LEVELS[index]}-{kind}-{thinness[1]:g}",
-            kind="implanted",
-            level=LEVELS[index],
-            disc_at=_inside_disc(frame),
-            baseline=scans[0],
-            follow_up=scans[1],
-            truth_cm3=truth_cm3((anatomies[0], anatomies[1]), frame=frame, boundary=boundary),
+        yield implanted_pair(
+            read_patient(data, patient), index=index, kind=KINDS[number % 3], seed=number
         )
+
+
+def implanted_pair(labelled: LabelledVolume, *, index: int, kind: Kind, seed: int) -> Pair:
+    """A herniation behind one disc that has lost 0, 0.8 or 1.5 mm all around by the follow-up.
+
+    Args:
+        index: of the disc, from the lowest up.
+    """
+    _, frame, boundary = _site(labelled, index)
+    scan = labelled_scan(labelled)
+    disc, sac, _ = local_intensities(scan, frame)
+    rng = np.random.default_rng([7, seed])
+    tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
+    layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
+    thinness = float(rng.choice([0.0, 0.8, 1.5]))
+    scans, anatomies = [], []
+    for thin in (0.0, thinness):
+        left = tube.thinner(thin)
+        made = implant_herniation(
+            scan=scan,
+            frame=frame,
+            boundary=boundary,
+            shape=left,
+            texture=replace(layers, tube=left, seed=layers.seed + int(10 * thin)),
+            fat_intensity=disc + 0.5 * (sac - disc),
+        )
+        scans.append(_image(made.scan.image, labelled))
+        occupied = replace(labelled, labels=made.scan.labels)
+        anatomies.append(_with_fragment(occupied, index, made.fragment))
+    return Pair(
+        name=f"{labelled.patient}-{LEVELS[index]}-{kind}-{thinness:g}",
+        kind="implanted",
+        level=LEVELS[index],
+        disc_at=_inside_disc(frame),
+        baseline=scans[0],
+        follow_up=scans[1],
+        truth_cm3=truth_cm3((anatomies[0], anatomies[1]), frame=frame, boundary=boundary),
+    )
 
 
 def _site(labelled: LabelledVolume, index: int) -> tuple[Anatomy, DiscFrame, PosteriorBoundary]:
@@ -199,21 +208,7 @@ def _inside_disc(frame: DiscFrame) -> Point:
 
 def measure(pair: Pair, *, folder: Path) -> CaseResult:
     """Write both dates as DICOM, the follow-up posed and resliced, and run the main job."""
-    rng = np.random.default_rng(_seed(pair.name))
-    pose = Pose(
-        rotation_degrees=(float(rng.uniform(-6, 6)), *(float(a) for a in rng.uniform(-2, 2, 2))),
-        translation_mm=tuple(float(a) for a in rng.uniform(-4, 4, 3)),  # type: ignore[arg-type]
-        centre_mm=pair.disc_at,
-    )
-    (image,) = reslice(
-        [pair.follow_up],
-        slice_distance_mm=FOLLOW_UP_SLICES_MM,
-        slice_thickness_mm=FOLLOW_UP_SLICES_MM,
-        pixel_mm=0.6,
-        pose=pose,
-    )
-    bright = float(np.percentile(sitk.GetArrayViewFromImage(image), 99))
-    image = with_rician_noise(image, sigma=0.015 * bright, seed=_seed(pair.name))
+    image = again(pair, slice_mm=FOLLOW_UP_SLICES_MM)
     dates = (date(2024, 1, 10), date(2024, 6, 12))
     for name, volume, when in zip(
         ("baseline", "follow_up"), (pair.baseline, image), dates, strict=True
@@ -228,6 +223,25 @@ def measure(pair: Pair, *, folder: Path) -> CaseResult:
     return follow_up(
         folder / "baseline", folder / "follow_up", level=pair.level, disc_at=pair.disc_at
     )
+
+
+def again(pair: Pair, *, slice_mm: float) -> sitk.Image:
+    """The follow-up in a new pose, resliced, with noise."""
+    rng = np.random.default_rng(_seed(pair.name))
+    pose = Pose(
+        rotation_degrees=(float(rng.uniform(-6, 6)), *(float(a) for a in rng.uniform(-2, 2, 2))),
+        translation_mm=tuple(float(a) for a in rng.uniform(-4, 4, 3)),  # type: ignore[arg-type]
+        centre_mm=pair.disc_at,
+    )
+    (image,) = reslice(
+        [pair.follow_up],
+        slice_distance_mm=slice_mm,
+        slice_thickness_mm=slice_mm,
+        pixel_mm=0.6,
+        pose=pose,
+    )
+    bright = float(np.percentile(sitk.GetArrayViewFromImage(image), 99))
+    return with_rician_noise(image, sigma=0.015 * bright, seed=_seed(pair.name))
 
 
 def _seed(name: str) -> int:

@@ -115,7 +115,8 @@ def _read_itk(path: Path) -> sitk.Image:
             )
         reader.SetOutputPixelType(sitk.sitkFloat32)
         reader.SetExtractSize([*shape, *[0] * (reader.GetDimension() - 3)])
-        return reader.Execute()
+        image: sitk.Image = reader.Execute()
+        return image
     except RuntimeError as error:
         raise _unreadable() from error
 

@@ -41,7 +41,7 @@ from mri_resorb.model import (
 from mri_resorb.segment.discs import without_other_discs
 from mri_resorb.segment.levels import Found
 
-BONE_DICE_LEAST = 0.85
+BONE_DICE_LEAST = 0.90
 """Overlap of the vertebrae below which two dates are not compared."""
 DISAGREEMENT_MOST_MM = 1.5
 """Distance of the two dates' boundaries above which they are not compared."""

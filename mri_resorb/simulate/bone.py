@@ -34,10 +34,10 @@ def _front_profile(transverse: Array, *, depth_mm: float, width_mm: float) -> Ar
     return np.asarray(depth_mm / 2 * (round_ - 1), np.float32)
 
 
-def smooth_maximum(a: Array, b: Array, radius_mm: float) -> Array:
+def smooth_maximum(a: Array, b: Array, radius_mm: float | Array) -> Array:
     """Intersection with a rounded edge (polynomial smooth maximum, I. Quilez)."""
-    h = np.maximum(np.float32(radius_mm) - np.abs(a - b), 0) / np.float32(radius_mm)
-    return np.asarray(np.maximum(a, b) + h * h * np.float32(radius_mm / 4), np.float32)
+    h = np.maximum(radius_mm - np.abs(a - b), 0) / radius_mm
+    return np.asarray(np.maximum(a, b) + h * h * radius_mm / 4, np.float32)
 
 
 def local_plane(
@@ -95,7 +95,9 @@ def body_distance(field: Field, region: Region, body: Body, *, endplate_hollow_m
     below = bottom - up + endplate_hollow_mm * dish
     walls = np.maximum(np.maximum(behind, before) / slant, np.abs(transverse) - width / 2)
     ends = np.maximum(above, below)
-    return smooth_maximum(walls.astype(np.float32), ends.astype(np.float32), 1.8)
+    # Nearly sharp at the back: the posterior boundary runs from corner to corner.
+    edge_mm = np.clip(1.3 - 0.8 * middle, 0.5, 2.0)
+    return smooth_maximum(walls, ends, edge_mm).astype(np.float32)
 
 
 def _through(

@@ -209,8 +209,8 @@ def draw_spine_shape(rng: np.random.Generator) -> SpineShape:
         tilt = tilt - np.arctan2(wedge * scale, (depth_low + depth_high) / 2)
         high_front = high_back - depth_high * _back(tilt)
         bodies[name] = Body(name, low_back, high_back, low_front, high_front, width * scale)
-        rim = float(rng.uniform(-1.2, 0.3) + (0.15 * grade if grade > 2 else 0.0))
-        discs[name] = Disc(bodies[name], bodies[below], grade, min(rim, 0.8))
+        rim = float(rng.uniform(-1.2, 0.0) + (0.1 * grade if grade > 2 else 0.0))
+        discs[name] = Disc(bodies[name], bodies[below], grade, rim)
         corner, below = high_back, name
     return SpineShape(bodies, discs, _posterior_curve(bodies), scale)
 
