@@ -3,7 +3,7 @@
     python -m benchmarks.pairs --data SPIDER_FOLDER [--output FILE] [--patients 146 209]
 
 Two kinds: *real* herniations, drawn by experts, whose follow-up is the same volume with the
-herniation shrunk by a known amount; and *implanted* ones of known volume (another shape family than
+herniation shrunk by a known amount, or as it is; and *implanted* ones of known volume (another shape family than
 the training's). Every follow-up lies in a new pose and is resliced to 4 mm slices; both dates go
 through DICOM. Truth is the definition applied to the expert labels on the original fine grid.
 """
@@ -45,7 +45,7 @@ REAL = (("146", 1), ("209", 0), ("146", 2), ("5", 1), ("78", 1), ("69", 0), ("5"
 within the slab (`graded` herniations first); discs from the lowest up."""
 IMPLANTED = (("5", 0), ("5", 1), ("35", 1), ("35", 0), ("69", 1), ("69", 2), ("78", 0), ("146", 1))
 KINDS: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
-PARTS = (0.5, 0.0)
+PARTS = (1.0, 0.5, 0.0)
 FOLLOW_UP_SLICES_MM = 4.0
 PERSON = Patient(id="VALIDATION", sex="F", age_years=50)
 
@@ -225,6 +225,20 @@ def measure(pair: Pair, *, folder: Path) -> CaseResult:
     )
 
 
+def against_itself(pair: Pair, *, folder: Path) -> Row:
+    """The pair's baseline as both dates; its truth is no change."""
+    case = follow_up(
+        folder / "baseline",
+        folder / "baseline",
+        level=pair.level,
+        disc_at=pair.disc_at,
+        allow_same_date=True,
+    )
+    first = pair.truth_cm3[0]
+    same = replace(pair, name=f"{pair.name}-itself", kind="itself", truth_cm3=(first, first))
+    return row(same, case)
+
+
 def again(pair: Pair, *, slice_mm: float) -> sitk.Image:
     """The follow-up in a new pose, resliced, with noise."""
     rng = np.random.default_rng(_seed(pair.name))
@@ -319,7 +333,9 @@ def main() -> None:
             for pair in make(chosen.data, patients):
                 folder = (chosen.keep or Path(temporary)) / pair.name
                 rows.append(row(pair, measure(pair, folder=folder)))
-                print(rows[-1], flush=True)
+                if pair.name.endswith("real-100"):
+                    rows.append(against_itself(pair, folder=folder))
+                print(table(rows[-1:]).splitlines()[2], flush=True)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
     chosen.output.write_text(json.dumps([asdict(r) for r in rows], indent=1))
     print(table(rows))

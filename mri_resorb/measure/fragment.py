@@ -31,6 +31,8 @@ DEPTH_STEP_MM = 0.25
 TRANSVERSE_MM = np.arange(-24.0, 24.5, TRANSVERSE_STEP_MM)
 HEIGHT_MM = np.arange(-32.0, 32.25, HEIGHT_STEP_MM)
 DEPTH_MM = np.arange(-3.0, 24.0, DEPTH_STEP_MM)
+_DOUBT_REACH_MM = 4.0
+"""How far from the fragment the network's doubt is looked for."""
 _RECESS_MM = 4.0
 """How far the lateral recess goes beyond the sac's side."""
 _EDGE_MM = 1.5
@@ -144,6 +146,8 @@ class Occupancy:
         surface_cm2: surface of the fragment away from the boundary.
         touches_edge: what reaches more than 2.5 mm behind the boundary, or a detached piece, lies
             in the first or the last slice or at the image's border: more of it may lie outside.
+        doubt_cm3: p (1 - p) of the network's occupancy, summed around the fragment: large where it
+            is of two minds, and not only at outlines.
         cut_cm2: cross-section of the shallower rim that the first and the last slice cut off.
     """
 
@@ -153,6 +157,7 @@ class Occupancy:
     footprint_cm2: float
     surface_cm2: float
     touches_edge: bool
+    doubt_cm3: float = 0.0
     cut_cm2: float = 0.0
 
     @property
@@ -207,6 +212,9 @@ def fill(
     deeper = points[edge] + (_EDGE_MM - depth[edge])[:, None] * [1.0, 0.0, 0.0]
     occupancy[edge] = np.minimum(occupancy[edge], sample(image, frame.to_patient(deeper)))
     amount = occupancy * behind
+    around = _halo(near | detached, spacing_mm=image.GetSpacing(), reach_mm=_DOUBT_REACH_MM)
+    around |= standing & (depth < _DOUBT_REACH_MM)
+    doubt = occupancy * (1 - occupancy) * behind * around
     voxel_cm3 = float(np.prod(image.GetSpacing())) / 1000
 
     values = np.zeros(image.GetSize()[::-1], np.float32)
@@ -225,6 +233,7 @@ def fill(
         footprint_cm2=float(footprint.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 100,
         surface_cm2=_surface_cm2(material, footprint),
         touches_edge=_touches_edge(core, box=box, shape=values.shape),
+        doubt_cm3=float(doubt.sum()) * voxel_cm3,
         cut_cm2=float(values[0].sum() + values[-1].sum())
         * voxel_cm3
         / (image.GetSpacing()[2] / 10),
@@ -251,9 +260,9 @@ def _read(grid: BoolArray, place: list[FloatArray]) -> FloatArray:
     return np.asarray(values)
 
 
-def _halo(core: BoolArray, *, spacing_mm: tuple[float, ...]) -> BoolArray:
-    """Voxels of the core and those next to it: 1.2 mm in the plane, one slice across."""
-    rows, columns = (max(1, round(1.2 / spacing_mm[k])) for k in (1, 0))
+def _halo(core: BoolArray, *, spacing_mm: tuple[float, ...], reach_mm: float = 1.2) -> BoolArray:
+    """Voxels of the core and those near it: `reach_mm` in the plane, one slice across."""
+    rows, columns = (max(1, round(reach_mm / spacing_mm[k])) for k in (1, 0))
     around = np.ones((3, 2 * rows + 1, 2 * columns + 1), bool)
     return np.asarray(ndimage.binary_dilation(core, structure=around))
 

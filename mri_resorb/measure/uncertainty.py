@@ -23,6 +23,8 @@ NETWORK_MM = 0.12
 """Displacement of the whole outline by the network, own to each date."""
 SHARED_NETWORK_MM = 0.12
 """The same, alike on both dates."""
+DOUBT_PART = 0.5
+"""Of the network's doubt around the fragment, `Occupancy.doubt_cm3`."""
 SAMPLING_PART = 0.06
 """Of a slice's distance times the fragment's cross-section: where the slices happen to fall."""
 NOISE_FLOOR_CM3 = 0.01
@@ -71,6 +73,7 @@ def volume_error(occupancy: Occupancy, *, boundary_disagreement_mm: float | None
             "boundary": occupancy.footprint_cm2 * OWN_BOUNDARY_MM * mm,
             "alignment": occupancy.footprint_cm2 * disagreement / 2 * mm,
             "network": occupancy.surface_cm2 * NETWORK_MM * mm,
+            "doubt": occupancy.doubt_cm3 * DOUBT_PART,
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
         },
