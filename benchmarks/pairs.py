@@ -3,9 +3,10 @@
     python -m benchmarks.pairs --data SPIDER_FOLDER [--output FILE] [--patients 146 209]
 
 Two kinds: *real* herniations, drawn by experts, whose follow-up is the same volume with the
-herniation shrunk by a known amount, or as it is; and *implanted* ones of known volume (another shape family than
-the training's). Every follow-up lies in a new pose and is resliced to 4 mm slices; both dates go
-through DICOM. Truth is the definition applied to the expert labels on the original fine grid.
+herniation shrunk by a known amount, or as it is; and *implanted* ones of known volume (of another
+shape family than the training's). Every follow-up lies in a new pose and is resliced to 4 mm
+slices; both dates go through DICOM. Truth is the definition applied to the expert labels on the
+original fine grid.
 """
 
 from __future__ import annotations
