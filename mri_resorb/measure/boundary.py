@@ -23,7 +23,6 @@ _AP_MM = np.arange(-20.0, 18.25, 0.25)
 _HEIGHT_MM = np.arange(0.0, 26.5, 0.5)
 _TRANSVERSE_MM = np.arange(-15.0, 15.5, 1.5)
 _CORNER_SEARCH_MM = 14.0
-_INSIDE_BODY_MM = -17.0
 _WALL_FURTHEST_MM = 13.0
 """A body that seems to go on beyond this runs into a pedicle: no wall there."""
 _WALL_LIMIT_MM = 22.0
@@ -181,14 +180,13 @@ def _body_outline(bone: sitk.Image, *, frame: DiscFrame, upwards: float) -> _Bod
     step = _AP_MM[1] - _AP_MM[0]
     planes, corners, wall_points = [], [], []
     for plane, transverse in zip(filled, _TRANSVERSE_MM, strict=True):
-        wall = (
-            _last_inside(plane, start=int(np.argmin(abs(_AP_MM - _INSIDE_BODY_MM)))) * step
-            + _AP_MM[0]
-        )
+        wall = _run_end(plane, reaching=int(np.argmin(abs(_AP_MM)))) * step + _AP_MM[0]
         wall[wall > _WALL_FURTHEST_MM] = np.nan
         edge = _first_inside(plane) * 0.5  # endplate height a column
         rows = np.isfinite(wall) & (_HEIGHT_MM < _CORNER_SEARCH_MM)
         columns = np.isfinite(edge) & (edge < _CORNER_SEARCH_MM) & (_AP_MM > -9) & (_AP_MM < 8)
+        if columns.any():  # rows before the endplate belong to the other body
+            rows &= np.nanmin(edge[columns]) - 0.5 <= _HEIGHT_MM
         if rows.sum() < 8 or columns.sum() < 12:
             continue
         # A column counts up to the wall only: behind it lie pedicles and processes.
@@ -226,13 +224,29 @@ def _last_inside(plane: FloatArray, *, start: int) -> FloatArray:
     return np.asarray(np.where(found, start + ends - 1 + part, np.nan))
 
 
+def _run_end(plane: FloatArray, *, reaching: int) -> FloatArray:
+    """Per row, the sub-sample column where the last run begun by `reaching` ends; NaN if none.
+
+    A wedge-shaped body may begin anywhere along the row; what matters is where it ends.
+    """
+    begun = plane[:, : reaching + 1] >= 0.5
+    last = reaching - np.argmax(begun[:, ::-1], axis=1)
+    ends = np.full(len(plane), np.nan)
+    for row in np.flatnonzero(begun.any(axis=1)):
+        ends[row] = last[row] + _last_inside(plane[row : row + 1, last[row] :], start=0)[0]
+    return ends
+
+
 def _first_inside(plane: FloatArray) -> FloatArray:
-    """Per column, the sub-sample row where filling first passes 0.5; NaN if it never does."""
-    inside = plane >= 0.5
-    first = np.argmax(inside, axis=0)
-    found = inside.any(axis=0) & (first > 0)
+    """Per column, the sub-sample row where filling first rises past 0.5; NaN if it never does.
+
+    A column may begin inside the other body, where the disc is a wedge: that is not the endplate.
+    """
+    rises = (plane[1:] >= 0.5) & (plane[:-1] < 0.5)
+    first = np.argmax(rises, axis=0) + 1
+    found = rises.any(axis=0)
     columns = np.arange(plane.shape[1])
-    after, before = plane[first, columns], plane[np.maximum(first - 1, 0), columns]
+    after, before = plane[first, columns], plane[first - 1, columns]
     part = (after - 0.5) / np.maximum(after - before, 1e-6)
     return np.asarray(np.where(found, first - part, np.nan))
 
