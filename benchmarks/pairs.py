@@ -41,9 +41,12 @@ from training.patients import (
 )
 
 LEVELS = list(reversed(Level))
-REAL = (("146", 1), ("209", 0), ("146", 2), ("5", 1), ("78", 1), ("69", 0), ("5", 2), ("146", 0))
-"""Validation patients' discs that the expert masks show to be herniated by the definition and whole
-within the slab (`graded` herniations first); discs from the lowest up."""
+REAL = (
+    *(("146", 1), ("209", 0), ("78", 0), ("209", 1)),
+    *(("146", 2), ("146", 0), ("5", 2), ("69", 0), ("69", 2), ("78", 1), ("177", 0), ("177", 2)),
+)
+"""Validation patients' discs from the lowest up: the graded herniations between two labelled bodies
+first, then those graded bulging that the expert masks show to be herniated by the definition."""
 IMPLANTED = (("5", 0), ("5", 1), ("35", 1), ("35", 0), ("69", 1), ("69", 2), ("78", 0), ("146", 1))
 KINDS: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
 PARTS = (1.0, 0.5, 0.0)

@@ -18,6 +18,8 @@ from mri_resorb.measure.fragment import (
 )
 from mri_resorb.model import DiscFrame, FloatArray
 
+_FURTHEST_MM = 46.0
+"""Nothing further than this from the disc's posterior margin is changed."""
 _BACK_MM = 6.0
 """Depth over which what lies behind the fragment is stretched to follow it."""
 
@@ -44,11 +46,14 @@ class Shrinking:
     def apply(self, volume: sitk.Image) -> sitk.Image:
         """The volume (an image or an occupancy, any grid) after the shrinking."""
         values = sitk.GetArrayFromImage(volume).astype(np.float32)
-        index = np.argwhere(np.ones(values.shape, bool))
+        centre = volume.TransformPhysicalPointToContinuousIndex(self.frame.origin_mm)[::-1]
+        away = _FURTHEST_MM / np.array(volume.GetSpacing()[::-1])
+        ranges = [
+            np.arange(max(0, int(c - a)), min(n, int(c + a) + 2))
+            for c, a, n in zip(centre, away, values.shape, strict=True)
+        ]
+        index = np.stack(np.meshgrid(*ranges, indexing="ij"), -1).reshape(-1, 3)
         points = self.frame.to_frame(voxel_points(volume, index.astype(float)))
-        limits = np.array([30.0, abs(TRANSVERSE_MM[0]), abs(HEIGHT_MM[0])])
-        near = (np.abs(points) < limits).all(axis=1)
-        index, points = index[near], points[near]
         depth = points[:, 0] - self.boundary.ap_mm(points[:, 1], points[:, 2])
         shift = self._source_depth(depth, points) - depth
         changed = np.abs(shift) > 1e-3
