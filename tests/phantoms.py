@@ -52,7 +52,7 @@ def coarse_phantom(
     *, seed: int, herniations: Pieces | None = None, width_mm: float = 44.0
 ) -> Phantom:
     return lumbar_phantom(
-        seed=seed, herniations=herniations, width_mm=width_mm, in_plane_mm=0.8, across_mm=1.6
+        seed=seed, herniations=herniations, width_mm=width_mm, in_plane_mm=1.0, across_mm=2.0
     )
 
 
