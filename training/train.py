@@ -64,14 +64,19 @@ class Pool:
         return self.real[rng.integers(len(self.real))]
 
 
-def batches(pool: Pool, *, seed: int, workers: int) -> queue.Queue[tuple[Tensor, ...]]:
+def batches(
+    pool: Pool, *, seed: int, workers: int, fragment_weight: float
+) -> queue.Queue[tuple[Tensor, ...]]:
     """A queue of ready batches, filled by threads (the array work lets go of the lock)."""
     ready: queue.Queue[tuple[Tensor, ...]] = queue.Queue(maxsize=6)
 
     def fill(worker: int) -> None:
         rng = np.random.default_rng([seed, worker])
         while True:
-            crops = [draw_crop(pool.draw(rng), rng=rng) for _ in range(BATCH)]
+            crops = [
+                draw_crop(pool.draw(rng), rng=rng, fragment_weight=fragment_weight)
+                for _ in range(BATCH)
+            ]
             ready.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))
 
     for worker in range(workers):
@@ -102,6 +107,12 @@ def main() -> None:
     parser.add_argument("--learning-rate", type=float, default=2e-3)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--workers", type=int, default=1)
+    parser.add_argument(
+        "--fragment-weight",
+        type=float,
+        default=1.0,
+        help="more than 1 finds fragments sooner, but draws them too large: end with 1",
+    )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--all-patients", action="store_true", help="train on every patient")
     chosen = parser.parse_args()
@@ -125,7 +136,12 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
 
-    ready = batches(pool, seed=chosen.seed + step, workers=chosen.workers)
+    ready = batches(
+        pool,
+        seed=chosen.seed + step,
+        workers=chosen.workers,
+        fragment_weight=chosen.fragment_weight,
+    )
     began, losses, first_step = time.monotonic(), [], step
     last_save = began
     while (done := (time.monotonic() - began) / (60 * chosen.minutes)) < 1:
