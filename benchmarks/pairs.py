@@ -47,7 +47,10 @@ REAL = (
 )
 """Validation patients' discs from the lowest up: the graded herniations between two labelled bodies
 first, then those graded bulging that the expert masks show to be herniated by the definition."""
-IMPLANTED = (("5", 0), ("5", 1), ("35", 1), ("35", 0), ("69", 1), ("69", 2), ("78", 0), ("146", 1))
+IMPLANTED = tuple(
+    2 * [("5", 3), ("5", 4), ("35", 4), ("69", 4), ("78", 3), ("78", 4), ("146", 3), ("209", 4)]
+)
+"""Their discs that neither bulge nor are herniated; twice each."""
 KINDS: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
 PARTS = (1.0, 0.5, 0.0)
 FOLLOW_UP_SLICES_MM = 4.0
@@ -155,6 +158,7 @@ def implanted_pair(labelled: LabelledVolume, *, index: int, kind: Kind, seed: in
     disc, sac, _ = local_intensities(scan, frame)
     rng = np.random.default_rng([7, seed])
     tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
+    tube = tube.within(_room_mm(labelled, frame))
     layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
     thinness = float(rng.choice([0.0, 0.8, 1.5]))
     scans, anatomies = [], []
@@ -180,6 +184,14 @@ def implanted_pair(labelled: LabelledVolume, *, index: int, kind: Kind, seed: in
         follow_up=scans[1],
         truth_cm3=truth_cm3((anatomies[0], anatomies[1]), frame=frame, boundary=boundary),
     )
+
+
+def _room_mm(labelled: LabelledVolume, frame: DiscFrame) -> float:
+    """Half-width around the midline that leaves the outermost 4 mm slices free."""
+    volume = labelled.volume
+    slices, distance = volume.GetSize()[2], volume.GetSpacing()[2]
+    k = volume.TransformPhysicalPointToContinuousIndex(frame.origin_mm)[2]
+    return max(2.5, min(k + 0.5, slices - 0.5 - k) * distance - FOLLOW_UP_SLICES_MM - 1.0)
 
 
 def _site(labelled: LabelledVolume, index: int) -> tuple[Anatomy, DiscFrame, PosteriorBoundary]:

@@ -52,6 +52,14 @@ class Tube:
         """Whether points (..., 3) are inside."""
         return np.asarray(self.distance_mm(points) < 0)
 
+    def within(self, half_width_mm: float) -> Tube:
+        """The same, made narrower across where it would not fit between two planes."""
+        nodes = self.nodes_mm.copy()
+        widest = float((np.abs(nodes[:, 1]) + self.broad * self.radii_mm).max())
+        part = min(1.0, half_width_mm / widest)
+        nodes[:, 1] *= part
+        return replace(self, nodes_mm=nodes, broad=self.broad * part)
+
     def thinner(self, thinness_mm: float) -> Tube:
         """The same after it has lost a layer."""
         return replace(self, thinness_mm=thinness_mm)
