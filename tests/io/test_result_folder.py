@@ -36,7 +36,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def quick_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write small stand-ins, whose text names the case they are of, for the pictures and masks."""
 
-    def write(case: CaseResult, folder: Path) -> None:
+    def write(case: CaseResult, folder: Path, *, picture: bool) -> None:
         seconds = case.provenance["seconds"]
         for name in OWN_NAMES:
             if "follow_up" not in name or case.follow_up.fragment is not None:
@@ -119,7 +119,7 @@ def test_a_failure_while_writing_leaves_what_was_there(
         write_results(run_named("first"), output)
     before = contents(tmp_path)
 
-    def fill_disk(case: CaseResult, folder: Path) -> None:
+    def fill_disk(case: CaseResult, folder: Path, *, picture: bool) -> None:
         (folder / "result.json").write_text("half")
         raise OSError(28, "No space left on device")
 
