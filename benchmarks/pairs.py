@@ -334,19 +334,23 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+MAKERS = {"real": real_pairs, "implanted": implanted_pairs}
+
+
 def main() -> None:
     """Make, measure and table the pairs."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("results/pairs.json"))
     parser.add_argument("--patients", nargs="*")
+    parser.add_argument("--kinds", nargs="*", choices=list(MAKERS), default=list(MAKERS))
     parser.add_argument("--keep", type=Path, help="keep the DICOM files here")
     chosen = parser.parse_args()
     patients = set(chosen.patients) if chosen.patients else None
     rows = []
     with tempfile.TemporaryDirectory() as temporary:
-        for make in (real_pairs, implanted_pairs):
-            for pair in make(chosen.data, patients):
+        for kind in chosen.kinds:
+            for pair in MAKERS[kind](chosen.data, patients):
                 folder = (chosen.keep or Path(temporary)) / pair.name
                 rows.append(row(pair, measure(pair, folder=folder)))
                 if pair.name.endswith("real-100"):
