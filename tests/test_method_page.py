@@ -46,6 +46,7 @@ def test_the_thresholds_are_those_of_the_method() -> None:
         f"| {uncertainty.DOUBT_PART:g} of it |",
         f"| {uncertainty.SAMPLING_PART:g} of it |",
         f"| {uncertainty.NOISE_FLOOR_CM3:g} cm³ |",
+        f"| {uncertainty.DETECTION_CM3:g} cm³ |",
         f"{uncertainty.CUT_RIM_MM:g} mm of it |",
     ):
         assert words in " ".join(PAGE.split()), words

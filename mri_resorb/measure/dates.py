@@ -220,7 +220,11 @@ def _measured(
     reason = _incomplete(material, footprint=footprint, filled=filled)
     if reason:
         return replace(point, status="incomplete", reason=reason), None
-    error = volume_error(filled, boundary_disagreement_mm=date.disagreement_mm)
+    error = volume_error(
+        filled,
+        boundary_disagreement_mm=date.disagreement_mm,
+        absent=point.status == "absent",
+    )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     return replace(point, fragment=fragment), error
 

@@ -28,6 +28,8 @@ DOUBT_PART = 0.5
 SAMPLING_PART = 0.06
 """Of a slice's distance times the fragment's cross-section: where the slices happen to fall."""
 NOISE_FLOOR_CM3 = 0.01
+DETECTION_CM3 = 0.03
+"""What may be left unseen where nothing is found: about the smallest piece taken for material."""
 CUT_RIM_MM = 3.0
 """How far the shallow rim may go on beyond the first and the last slice."""
 
@@ -57,12 +59,15 @@ class VolumeError:
         return float(np.sqrt(sum(part**2 for part in self.parts.values())))
 
 
-def volume_error(occupancy: Occupancy, *, boundary_disagreement_mm: float | None) -> VolumeError:
+def volume_error(
+    occupancy: Occupancy, *, boundary_disagreement_mm: float | None, absent: bool = False
+) -> VolumeError:
     """Errors of a fragment's volume.
 
     Args:
         boundary_disagreement_mm: how far the two dates' own boundaries lie apart after alignment;
             None where one date stands alone.
+        absent: no herniation was found; a small piece may have been missed.
     """
     mm = 0.1  # cm
     slice_cm = occupancy.image.GetSpacing()[2] * mm
@@ -76,6 +81,7 @@ def volume_error(occupancy: Occupancy, *, boundary_disagreement_mm: float | None
             "doubt": occupancy.doubt_cm3 * DOUBT_PART,
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
+            "detection": DETECTION_CM3 if absent else 0.0,
         },
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
