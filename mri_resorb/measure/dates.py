@@ -17,6 +17,7 @@ from mri_resorb.measure.boundary import (
     frame_at_posterior_margin,
 )
 from mri_resorb.measure.fragment import (
+    GRID_VOXEL_CM3,
     TRANSVERSE_MM,
     BoolArray,
     Material,
@@ -47,6 +48,8 @@ DISAGREEMENT_MOST_MM = 1.5
 """Distance of the two dates' boundaries above which they are not compared."""
 LATERAL_RECESS_MM = 12.0
 """Slices this far to both sides of the midline show the lateral recesses."""
+HALF_SEEN_PART = 0.2
+"""A piece of the other date of which more than this is seen, but no piece found, is in doubt."""
 CENTRAL_MM = 5.0
 """A level not covered this far to both sides is not called free of herniation."""
 
@@ -165,10 +168,12 @@ def measure_dates(
     ]
     footprints = [m.footprint for m in materials if m is not None]
     united: BoolArray = np.any(footprints, axis=0) if footprints else np.zeros((1, 1), bool)
+    found = [m for m in materials if m is not None]
+    pieces = np.any([m.detached for m in found], axis=0) if found else None
     measured = [
         _refused(date)
         if isinstance(date, Refused) or material is None
-        else _measured(date, material=material, footprint=united, mask=mask)
+        else _measured(date, material=material, footprint=united, pieces=pieces, mask=mask)
         for date, material, mask in zip(dates, materials, masks, strict=True)
     ]
     (first, first_error), (second, second_error) = measured
@@ -196,7 +201,12 @@ def _refused(date: Placed | Refused) -> tuple[TimePoint, None]:
 
 
 def _measured(
-    date: Placed, *, material: Material, footprint: BoolArray, mask: sitk.Image | None
+    date: Placed,
+    *,
+    material: Material,
+    footprint: BoolArray,
+    pieces: BoolArray | None,
+    mask: sitk.Image | None,
 ) -> tuple[TimePoint, VolumeError | None]:
     point = TimePoint(
         scan=date.scan,
@@ -214,7 +224,15 @@ def _measured(
             boundary=date.boundary,
             material=material,
             footprint=footprint,
+            pieces=pieces,
         )
+        if _half_seen(material, pieces=pieces, filled=filled):
+            half_seen = Remark(
+                "piece-half-seen",
+                "Where the other date has a detached piece, this one shows something that is "
+                "neither clearly disc material nor clearly free of it.",
+            )
+            return replace(point, status="undetermined", reason=half_seen), None
     else:
         filled = fill_from_mask(mask, material=material, footprint=footprint)
     reason = _incomplete(material, footprint=footprint, filled=filled)
@@ -227,6 +245,15 @@ def _measured(
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     return replace(point, fragment=fragment), error
+
+
+def _half_seen(material: Material, *, pieces: BoolArray | None, filled: Occupancy) -> bool:
+    """A piece of the other date is neither found here nor clearly gone."""
+    if pieces is None or material.detached.any() or not pieces.any():
+        return False
+    free = pieces & ~material.joined
+    whole_cm3 = float(free.sum()) * GRID_VOXEL_CM3
+    return filled.detached_cm3 > HALF_SEEN_PART * whole_cm3
 
 
 def _incomplete(material: Material, *, footprint: BoolArray, filled: Occupancy) -> Remark | None:

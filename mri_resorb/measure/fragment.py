@@ -28,6 +28,7 @@ SMALLEST_PIECE_CM3 = 0.02
 TRANSVERSE_STEP_MM = 1.0
 HEIGHT_STEP_MM = 0.5
 DEPTH_STEP_MM = 0.25
+GRID_VOXEL_CM3 = TRANSVERSE_STEP_MM * HEIGHT_STEP_MM * DEPTH_STEP_MM / 1000
 TRANSVERSE_MM = np.arange(-24.0, 24.5, TRANSVERSE_STEP_MM)
 HEIGHT_MM = np.arange(-32.0, 32.25, HEIGHT_STEP_MM)
 DEPTH_MM = np.arange(-3.0, 24.0, DEPTH_STEP_MM)
@@ -173,6 +174,7 @@ def fill(
     boundary: PosteriorBoundary,
     material: Material,
     footprint: BoolArray,
+    pieces: BoolArray | None = None,
 ) -> Occupancy:
     """Occupancy of the fragment in the scan's own grid.
 
@@ -182,6 +184,8 @@ def fill(
 
     Args:
         footprint: (transverse, craniocaudal), united over the dates.
+        pieces: (transverse, craniocaudal, depth), detached pieces united over the dates: where the
+            other date has one, what the network half sees here counts too. Its own where None.
     """
     image = anatomy.disc
     box, index = _box(image, frame)
@@ -200,7 +204,7 @@ def fill(
     standing = _read(footprint, place) >= 0.5
     at = [*place, (depth - DEPTH_MM[0]) / DEPTH_STEP_MM]
     joined_core = _read(material.joined, at) >= 0.5
-    detached_core = _read(material.detached, at) >= 0.5
+    detached_core = _read(material.detached if pieces is None else pieces, at) >= 0.5
 
     detached = _halo(detached_core, spacing_mm=image.GetSpacing()) & ~joined_core & (depth > 0)
     near = _halo(joined_core & standing, spacing_mm=image.GetSpacing())
