@@ -68,7 +68,7 @@ def test_contiguous_slices_keep_the_volume_and_move_with_the_pose(
         offset_mm=offset_mm,
     )
     assert taken.GetSpacing() == pytest.approx((pixel_mm, pixel_mm, slice_mm))
-    assert volume_cm3(taken) == pytest.approx(BALL_CM3, rel=0.01)
+    assert volume_cm3(taken) == pytest.approx(BALL_CM3, rel=0.02)
     ap, transverse, up = BALL_AT
     first: Point = (CENTRE[0] + transverse, CENTRE[1] + ap, CENTRE[2] + up)
     assert np.linalg.norm(centroid(taken) - pose.moved(first)) < pixel_mm / 2
