@@ -1,9 +1,8 @@
-"""One pair from files to report: seconds, peak memory, and where the time goes.
+"""One pair from files to report: seconds and peak memory.
 
     python -m benchmarks.speed BASELINE FOLLOW_UP --level L4-L5 [--runs 5]
 
-Each run is a whole process, `mri-resorb run`, timed from outside; the parts are timed in one more
-process from inside.
+Each run is a whole process, `mri-resorb run`, timed from outside.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The error of a volume, part by part, and what it makes of the change.
 
 A part is *own* to a date or *shared* by both: an own error shows up in the change, a shared one
-cancels as far as both dates move alike. The sizes of the parts are constants of the method, found
-on pairs made from training patients (`docs/validation.md` says how).
+cancels as far as both dates move alike. The sizes of the parts are constants of the method, chosen
+beforehand and checked on pairs made from training patients (`docs/validation.md`).
 """
 
 from __future__ import annotations
