@@ -8,9 +8,10 @@ if TYPE_CHECKING:
     from mri_resorb.case import follow_up as follow_up
     from mri_resorb.model import CaseResult as CaseResult
     from mri_resorb.model import Level as Level
+    from mri_resorb.model import StudyInput as StudyInput
 
 __version__ = "0.1.0"
-__all__ = ["CaseResult", "Level", "__version__", "follow_up"]
+__all__ = ["CaseResult", "Level", "StudyInput", "__version__", "follow_up"]
 
 
 def __getattr__(name: str) -> Any:
@@ -19,7 +20,7 @@ def __getattr__(name: str) -> Any:
         from mri_resorb.case import follow_up
 
         return follow_up
-    if name in ("CaseResult", "Level"):
+    if name in ("CaseResult", "Level", "StudyInput"):
         import mri_resorb.model
 
         return getattr(mri_resorb.model, name)

@@ -6,7 +6,6 @@ import os
 import platform
 import time
 from dataclasses import replace
-from datetime import date
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -16,38 +15,39 @@ from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.studies import read_pair
 from mri_resorb.measure.change import find_change
 from mri_resorb.measure.dates import measure_dates, place, share_frame
-from mri_resorb.model import DEFINITIONS_VERSION, CaseResult, Level, Point, Scan, Sex
+from mri_resorb.model import (
+    DEFINITIONS_VERSION,
+    CaseResult,
+    Level,
+    Point,
+    Scan,
+    Sex,
+    StudyInput,
+)
 from mri_resorb.segment.discs import find_discs
 from mri_resorb.segment.levels import locate_pair
 from mri_resorb.segment.network import find_anatomy, weights_sha256
 
 
 def follow_up(
-    baseline: Path | str,
-    follow_up: Path | str,
+    baseline: StudyInput | Path | str,
+    follow_up: StudyInput | Path | str,
     *,
     level: Level | str,
     disc_at: Point | None = None,
-    baseline_series: str | None = None,
-    follow_up_series: str | None = None,
-    baseline_date: date | None = None,
-    follow_up_date: date | None = None,
     sex: Sex | None = None,
     age_years: int | None = None,
-    baseline_mask: Path | None = None,
-    follow_up_mask: Path | None = None,
     allow_same_date: bool = False,
     allow_different_patients: bool = False,
 ) -> CaseResult:
     """Compare the herniated fragment at one level between two studies of one person.
 
     Args:
-        baseline, follow_up: a folder of DICOM files, a zip of one, or a NIfTI, NRRD or MHA file.
+        baseline, follow_up: a folder of DICOM files, a zip of one, or a NIfTI, NRRD or MHA file;
+            or a `StudyInput`, to overrule its series or date or to give a fragment mask.
         level: `L1-L2` ... `L5-S1`, in any usual spelling.
         disc_at: a point inside the disc in the baseline, patient mm (LPS).
-        baseline_series, follow_up_series: SeriesInstanceUID, to overrule the choice of series.
-        baseline_date, follow_up_date: to correct the files' dates or to give them.
-        baseline_mask, follow_up_mask: a fragment mask drawn by a person, measured instead.
+        sex, age_years: instead of the files'; the age is that at baseline.
         allow_same_date, allow_different_patients: overrule the refusal of such pairs.
 
     Raises:
@@ -55,21 +55,20 @@ def follow_up(
     """
     level = Level.parse(level)
     began = time.perf_counter()
+    studies = [
+        given if isinstance(given, StudyInput) else StudyInput(Path(given))
+        for given in (baseline, follow_up)
+    ]
     scans = read_pair(
-        Path(baseline),
-        Path(follow_up),
-        baseline_series=baseline_series,
-        follow_up_series=follow_up_series,
-        baseline_date=baseline_date,
-        follow_up_date=follow_up_date,
+        *studies,
         sex=sex,
         age_years=age_years,
         allow_same_date=allow_same_date,
         allow_different_patients=allow_different_patients,
     )
     masks = [
-        read_fragment_mask(path, scan=scan) if path else None
-        for path, scan in zip((baseline_mask, follow_up_mask), scans, strict=True)
+        read_fragment_mask(study.fragment_mask, scan=scan) if study.fragment_mask else None
+        for study, scan in zip(studies, scans, strict=True)
     ]
     result = compare(*scans, level=level, disc_at=disc_at, masks=(masks[0], masks[1]))
     return replace(
@@ -82,8 +81,8 @@ def follow_up(
             "parameters": {
                 "level": str(level),
                 "disc_at": disc_at,
-                "baseline_mask": baseline_mask is not None,
-                "follow_up_mask": follow_up_mask is not None,
+                "baseline_mask": masks[0] is not None,
+                "follow_up_mask": masks[1] is not None,
             },
             "input_sha256": {
                 "baseline": list(scans[0].sha256),

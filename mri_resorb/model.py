@@ -17,6 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from enum import IntEnum, StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -92,6 +93,23 @@ class Patient:
     id: str | None = None
     sex: Sex | None = None
     age_years: int | None = None
+
+
+@dataclass(frozen=True)
+class StudyInput:
+    """Where one date's study lies, and what the user says of it.
+
+    Attributes:
+        path: a folder of DICOM files, a zip of one, or a NIfTI, NRRD or MHA file.
+        series: SeriesInstanceUID, series number or description, to overrule the choice of series.
+        date: instead of the files' date.
+        fragment_mask: a fragment drawn by a person, measured instead of the automatic one.
+    """
+
+    path: Path
+    series: str | None = None
+    date: date | None = None
+    fragment_mask: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mri_resorb.errors import PipelineError
+from mri_resorb.outputs import OutputName
 
 
 class Pipeline(BaseModel):
@@ -16,13 +18,13 @@ class Pipeline(BaseModel):
 
     Attributes:
         description: one sentence, for people.
-        picture: whether `overlay.png` is drawn.
+        outputs: what a run leaves besides what it always leaves; see `mri_resorb.outputs`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     description: str
-    picture: bool
+    outputs: Annotated[frozenset[OutputName], Field(strict=False)]
 
 
 def shipped_pipelines() -> dict[str, Path]:

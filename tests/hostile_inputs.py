@@ -18,7 +18,7 @@ from pydicom.uid import CTImageStorage, JPEG2000Lossless, generate_uid
 
 from mri_resorb import errors
 from mri_resorb.io.studies import read_pair, read_study
-from mri_resorb.model import Scan
+from mri_resorb.model import Scan, StudyInput
 
 GRID = Grid(slices=9)
 
@@ -460,7 +460,7 @@ def _pair(**second: object) -> Callable[[Path], tuple[Scan, Scan]]:
         dicom_files.write(dicom_files.series(GRID), folder / "a")
         attributes = {"StudyDate": "20190202", **second}
         dicom_files.write(dicom_files.series(GRID, **attributes), folder / "b")
-        return read_pair(folder / "a", folder / "b")
+        return read_pair(StudyInput(folder / "a"), StudyInput(folder / "b"))
 
     return attempt
 

@@ -78,11 +78,12 @@ def main() -> None:
     """Read the command line and make the volumes."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--output", type=Path, required=True)
+    parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=12)
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    for seed in range(1, chosen.count + 1):
+    for seed in range(chosen.first_seed, chosen.first_seed + chosen.count):
         phantom = draw_phantom(seed)
         seen = scan(phantom, seed)
         image = sitk.GetArrayFromImage(seen.image).astype(np.float32)

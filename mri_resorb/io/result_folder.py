@@ -12,31 +12,13 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection
 from pathlib import Path
 
 from mri_resorb.errors import OutputError
-from mri_resorb.io.masks import write_labels, write_occupancy
-from mri_resorb.io.results import (
-    SCHEMA,
-    Which,
-    anatomy_mask_name,
-    document,
-    fragment_mask_name,
-)
-from mri_resorb.model import CaseResult, TimePoint
-
-RESULT_NAME = "result.json"
-CASE_TEXT_NAME = "case.txt"
-OVERLAY_NAME = "overlay.png"
-OWN_NAMES = (
-    RESULT_NAME,
-    CASE_TEXT_NAME,
-    OVERLAY_NAME,
-    fragment_mask_name("baseline"),
-    anatomy_mask_name("baseline"),
-    fragment_mask_name("follow_up"),
-    anatomy_mask_name("follow_up"),
-)
+from mri_resorb.io.results import SCHEMA
+from mri_resorb.model import CaseResult
+from mri_resorb.outputs import ALWAYS, CHOSEN, OWN_NAMES, RESULT_NAME, OutputName
 
 _WORK_NAME = ".mri-resorb-unfinished"
 _NEW = "new"
@@ -66,8 +48,8 @@ def check_output(output: Path) -> None:
         )
 
 
-def write_results(case: CaseResult, output: Path, *, picture: bool = True) -> None:
-    """Write everything that a case leaves: `result.json`, `case.txt`, the masks, a picture.
+def write_results(case: CaseResult, output: Path, *, outputs: Collection[OutputName] = ()) -> None:
+    """Write what every case leaves (`mri_resorb.outputs.ALWAYS`) and the outputs asked for.
 
     An earlier result there is replaced when the new one is whole; the user's other files stay.
 
@@ -81,7 +63,7 @@ def write_results(case: CaseResult, output: Path, *, picture: bool = True) -> No
         work.mkdir(parents=True)
         (work / _NEW).mkdir()
         (work / _OLD).mkdir()
-        _write_files(case, work / _NEW, picture=picture)
+        _write_files(case, work / _NEW, outputs=outputs)
         _exchange(output=output, work=work)
     except OSError as error:
         raise OutputError(f"{output} cannot be written to: {error.strerror or error}.") from error
@@ -109,28 +91,9 @@ def _holds_result(output: Path) -> bool:
     return isinstance(read, dict) and read.get("schema") == SCHEMA
 
 
-def _write_files(case: CaseResult, folder: Path, *, picture: bool) -> None:
-    from mri_resorb.report.case_text import case_text
-
-    (folder / RESULT_NAME).write_text(document(case).to_json(), encoding="utf-8")
-    (folder / CASE_TEXT_NAME).write_text(case_text(case), encoding="utf-8")
-    if picture:
-        from mri_resorb.report.figures import overlay_figure
-
-        overlay_figure(case).savefig(folder / OVERLAY_NAME)
-    for point, which in _dates(case):
-        native = point.scan.native_orientation
-        write_labels(point.anatomy, folder / anatomy_mask_name(which), native_orientation=native)
-        if point.fragment is not None:
-            write_occupancy(
-                point.fragment.occupancy,
-                folder / fragment_mask_name(which),
-                native_orientation=native,
-            )
-
-
-def _dates(case: CaseResult) -> tuple[tuple[TimePoint, Which], tuple[TimePoint, Which]]:
-    return (case.baseline, "baseline"), (case.follow_up, "follow_up")
+def _write_files(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
+    for wanted in (*ALWAYS, *(output for name, output in CHOSEN.items() if name in outputs)):
+        wanted.write(case, folder)
 
 
 def _exchange(*, output: Path, work: Path) -> None:

@@ -40,7 +40,7 @@ from mri_resorb.io.frames import Header
 from mri_resorb.io.pairing import check_dates, check_identity, compare_kinds
 from mri_resorb.io.stacks import check_count, check_spacing, stacks
 from mri_resorb.io.volume_files import is_volume_file, read_volume_file
-from mri_resorb.model import Patient, Remark, Scan, Sex
+from mri_resorb.model import Patient, Remark, Scan, Sex, StudyInput
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -83,13 +83,9 @@ def read_study(path: Path, *, series: str | None = None, prefer_like: Scan | Non
 
 
 def read_pair(
-    baseline: Path,
-    follow_up: Path,
+    baseline: StudyInput,
+    follow_up: StudyInput,
     *,
-    baseline_series: str | None = None,
-    follow_up_series: str | None = None,
-    baseline_date: date | None = None,
-    follow_up_date: date | None = None,
     sex: Sex | None = None,
     age_years: int | None = None,
     allow_same_date: bool = False,
@@ -107,9 +103,9 @@ def read_pair(
     """
     with ExitStack() as stack:
         with _named("Baseline"):
-            first = stack.enter_context(_opened(baseline, series=baseline_series))
+            first = stack.enter_context(_opened(baseline.path, series=baseline.series))
         with _named("Follow-up"):
-            second = stack.enter_context(_opened(follow_up, series=follow_up_series))
+            second = stack.enter_context(_opened(follow_up.path, series=follow_up.series))
         kinds: tuple[Kind | None, Kind | None] = (None, None)
         if first.fitting and second.fitting:
             one, other = choose_pair(first.fitting, second.fitting)
@@ -118,9 +114,9 @@ def read_pair(
             scan0, header0 = _read(first, like=kinds[1])
         with _named("Follow-up"):
             scan1, header1 = _read(second, like=kinds[0])
-    scan0 = _corrected(scan0, "--baseline-date", given=baseline_date, sex=sex, age_years=age_years)
+    scan0 = _corrected(scan0, "--baseline-date", given=baseline.date, sex=sex, age_years=age_years)
     scan1 = _corrected(
-        scan1, "--follow-up-date", given=follow_up_date, sex=sex, age_years=age_years
+        scan1, "--follow-up-date", given=follow_up.date, sex=sex, age_years=age_years
     )
     check_dates(scan0.date, scan1.date, allow_same_date=allow_same_date)
     if not allow_different_patients:

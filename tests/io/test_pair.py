@@ -12,6 +12,7 @@ from pydicom.uid import generate_uid
 
 from mri_resorb.errors import DateError, GeometryError, IdentityError
 from mri_resorb.io.studies import read_pair
+from mri_resorb.model import StudyInput
 
 STIR = {"InversionTime": 160.0, "EchoTime": 48.0, "SeriesDescription": "STIR SAG"}
 SECRETS = ("P-17", "P-99", "Doe", "Roe", "1978", "1950")
@@ -28,7 +29,7 @@ def _study(folder: Path, *series: dict) -> Path:
 def _pair(folder: Path, first: dict | None = None, second: dict | None = None, **options: object):
     baseline = _study(folder / "a", {"StudyDate": "20181105", **(first or {})})
     follow_up = _study(folder / "b", {"StudyDate": "20190202", **(second or {})})
-    return read_pair(baseline, follow_up, **options)
+    return read_pair(StudyInput(baseline), StudyInput(follow_up), **options)
 
 
 def test_a_pair_that_is_in_order(tmp_path: Path) -> None:
@@ -38,10 +39,10 @@ def test_a_pair_that_is_in_order(tmp_path: Path) -> None:
 
 
 def test_given_facts_overrule_the_files(tmp_path: Path) -> None:
-    baseline, follow_up = _pair(
-        tmp_path,
-        baseline_date=date(2017, 1, 1),
-        follow_up_date=date(2017, 2, 1),
+    _pair(tmp_path)
+    baseline, follow_up = read_pair(
+        StudyInput(tmp_path / "a", date=date(2017, 1, 1)),
+        StudyInput(tmp_path / "b", date=date(2017, 2, 1)),
         sex="M",
         age_years=51,
     )
@@ -108,7 +109,7 @@ def test_no_identity_at_all_is_warned_of(tmp_path: Path) -> None:
 def test_the_kind_that_both_dates_have_is_taken(tmp_path: Path) -> None:
     baseline = _study(tmp_path / "a", {}, STIR)
     follow_up = _study(tmp_path / "b", {"StudyDate": "20190202", **STIR})
-    scans = read_pair(baseline, follow_up)
+    scans = read_pair(StudyInput(baseline), StudyInput(follow_up))
     assert [scan.fat_suppressed for scan in scans] == [True, True]
     assert "other date's fat suppression" in scans[0].chosen_because
 
@@ -117,7 +118,7 @@ def test_the_resolution_that_both_dates_have_is_taken(tmp_path: Path) -> None:
     coarse = Grid(spacing_mm=(2.0, 2.0))
     baseline = _study(tmp_path / "a", {"grid": Grid(spacing_mm=(0.5, 0.5))}, {"grid": coarse})
     follow_up = _study(tmp_path / "b", {"grid": coarse, "StudyDate": "20190202"})
-    scans = read_pair(baseline, follow_up)
+    scans = read_pair(StudyInput(baseline), StudyInput(follow_up))
     assert [scan.image.GetSpacing()[0] for scan in scans] == [2.0, 2.0]
     assert "other date's resolution" in scans[0].chosen_because
 
@@ -128,7 +129,7 @@ def test_a_resolution_of_both_is_found_though_each_has_a_finer_one(tmp_path: Pat
     follow_up = _study(
         tmp_path / "b", *({"grid": grid, "StudyDate": "20190202"} for grid in grids[1:])
     )
-    scans = read_pair(baseline, follow_up)
+    scans = read_pair(StudyInput(baseline), StudyInput(follow_up))
     assert [scan.image.GetSpacing()[0] for scan in scans] == [2.0, 2.0]
 
 
@@ -141,4 +142,4 @@ def test_an_error_says_which_study_it_is_about(tmp_path: Path) -> None:
     baseline, follow_up = _study(tmp_path / "a", {}), _study(tmp_path / "b", {})
     (follow_up / "1-0004").unlink()
     with pytest.raises(GeometryError, match=r"^Follow-up: A slice is missing"):
-        read_pair(baseline, follow_up)
+        read_pair(StudyInput(baseline), StudyInput(follow_up))

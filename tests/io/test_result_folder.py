@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -15,8 +16,9 @@ from case_results import UNKNOWN, case_result, refused
 from mri_resorb.errors import OutputError
 from mri_resorb.io import result_folder
 from mri_resorb.io.masks import read_fragment_mask
-from mri_resorb.io.result_folder import OWN_NAMES, check_output, write_results
+from mri_resorb.io.result_folder import check_output, write_results
 from mri_resorb.model import CaseResult, Remark
+from mri_resorb.outputs import CHOSEN, OWN_NAMES, OutputName
 
 WHOLE = set(OWN_NAMES)
 CASE = case_result()
@@ -36,7 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
 def quick_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write small stand-ins, whose text names the case they are of, for the pictures and masks."""
 
-    def write(case: CaseResult, folder: Path, *, picture: bool) -> None:
+    def write(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
         seconds = case.provenance["seconds"]
         for name in OWN_NAMES:
             if "follow_up" not in name or case.follow_up.fragment is not None:
@@ -53,7 +55,7 @@ def run_named(name: str, *, measured: bool = True) -> CaseResult:
 
 def test_folder_holds_the_whole_result_and_nothing_else(tmp_path: Path) -> None:
     output = tmp_path / "made" / "here"
-    write_results(CASE, output)
+    write_results(CASE, output, outputs=tuple(CHOSEN))
     assert {path.name for path in output.iterdir()} == WHOLE
     made = json.loads((output / "result.json").read_text(encoding="utf-8"))
     for date, point in (("baseline", CASE.baseline), ("follow_up", CASE.follow_up)):
@@ -68,10 +70,11 @@ def test_folder_holds_the_whole_result_and_nothing_else(tmp_path: Path) -> None:
     assert (output / "overlay.png").read_bytes().startswith(b"\x89PNG")
 
 
-def test_earlier_masks_do_not_outlive_their_result(tmp_path: Path) -> None:
-    write_results(CASE, tmp_path)
+def test_earlier_files_do_not_outlive_their_result(tmp_path: Path) -> None:
+    write_results(CASE, tmp_path, outputs=["picture"])
     write_results(HALF_CASE, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == WHOLE - {"follow_up_fragment.nii.gz"}
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == WHOLE - {"follow_up_fragment.nii.gz", "overlay.png"}
 
 
 def test_other_files_of_the_user_stay(tmp_path: Path, quick_files: None) -> None:
@@ -119,7 +122,7 @@ def test_a_failure_while_writing_leaves_what_was_there(
         write_results(run_named("first"), output)
     before = contents(tmp_path)
 
-    def fill_disk(case: CaseResult, folder: Path, *, picture: bool) -> None:
+    def fill_disk(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
         (folder / "result.json").write_text("half")
         raise OSError(28, "No space left on device")
 

@@ -1,0 +1,184 @@
+"""`mri-resorb run`: one pair of studies, from files to report."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from mri_resorb.cli.terminal import one_line_errors, working
+from mri_resorb.cli.words import SexOption, read_date, read_level, read_point
+from mri_resorb.errors import OutputError
+
+if TYPE_CHECKING:
+    from mri_resorb.model import CaseResult
+
+REFUSED = 3
+
+
+def run(
+    baseline: Annotated[
+        Path, typer.Argument(help="Earlier study: a folder, a zip, or a NIfTI, NRRD or MHA file.")
+    ],
+    follow_up: Annotated[Path, typer.Argument(help="Later study, likewise.")],
+    level: Annotated[
+        Any, typer.Option("--level", parser=read_level, metavar="LEVEL", help="L1-L2 ... L5-S1.")
+    ],
+    output: Annotated[
+        Path,
+        typer.Option(
+            "--output",
+            metavar="DIR",
+            help="Folder for the results; an earlier result there is replaced when this one is "
+            "whole, other files stay.",
+        ),
+    ],
+    disc_at: Annotated[
+        Any,
+        typer.Option(
+            "--disc-at",
+            parser=read_point,
+            metavar="X,Y,Z",
+            help="A point inside the disc in the baseline, patient mm (LPS): settles which disc "
+            "is meant.",
+        ),
+    ] = None,
+    baseline_date: Annotated[
+        Any,
+        typer.Option(
+            "--baseline-date",
+            parser=read_date,
+            metavar="DATE",
+            help="ISO date, instead of the file's.",
+        ),
+    ] = None,
+    follow_up_date: Annotated[
+        Any,
+        typer.Option(
+            "--follow-up-date",
+            parser=read_date,
+            metavar="DATE",
+            help="ISO date, instead of the file's.",
+        ),
+    ] = None,
+    sex: Annotated[
+        SexOption | None,
+        typer.Option("--sex", case_sensitive=False, help="Instead of the file's."),
+    ] = None,
+    age: Annotated[
+        int | None,
+        typer.Option("--age", min=0, max=130, help="Years, at baseline; instead of the file's."),
+    ] = None,
+    baseline_series: Annotated[
+        str | None,
+        typer.Option(
+            "--baseline-series", metavar="UID", help="SeriesInstanceUID to measure at baseline."
+        ),
+    ] = None,
+    follow_up_series: Annotated[
+        str | None,
+        typer.Option(
+            "--follow-up-series", metavar="UID", help="SeriesInstanceUID to measure at follow-up."
+        ),
+    ] = None,
+    baseline_mask: Annotated[
+        Path | None,
+        typer.Option(
+            "--baseline-mask",
+            metavar="FILE",
+            help="Fragment drawn by a person (NIfTI, .seg.nrrd, DICOM SEG), measured instead.",
+        ),
+    ] = None,
+    follow_up_mask: Annotated[
+        Path | None, typer.Option("--follow-up-mask", metavar="FILE", help="Likewise.")
+    ] = None,
+    allow_same_date: Annotated[
+        bool, typer.Option("--allow-same-date", help="Compare studies of one date.")
+    ] = False,
+    allow_different_patients: Annotated[
+        bool,
+        typer.Option(
+            "--allow-different-patients", help="Compare studies whose patients seem to differ."
+        ),
+    ] = False,
+    pipeline: Annotated[
+        str,
+        typer.Option(
+            "--pipeline",
+            metavar="NAME|FILE",
+            help="A way of working: clinic, research, or a TOML file of your own.",
+        ),
+    ] = "clinic",
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result document instead of the case's text.")
+    ] = False,
+) -> None:
+    """Compare the herniated fragment at one level between two studies of one person."""
+    with one_line_errors():
+        _check_places(output, inputs=(baseline, follow_up), masks=(baseline_mask, follow_up_mask))
+        with working(f"Measuring {level} in both studies"):
+            from mri_resorb import follow_up as compare
+            from mri_resorb.io.result_folder import write_results
+            from mri_resorb.model import StudyInput
+            from mri_resorb.pipeline import read_pipeline
+
+            way = read_pipeline(pipeline)
+            case = compare(
+                StudyInput(baseline, baseline_series, baseline_date, baseline_mask),
+                StudyInput(follow_up, follow_up_series, follow_up_date, follow_up_mask),
+                level=level,
+                disc_at=disc_at,
+                sex=None if sex is None else sex.value,
+                age_years=age,
+                allow_same_date=allow_same_date,
+                allow_different_patients=allow_different_patients,
+            )
+            write_results(case, output, outputs=way.outputs)
+        _show(case, output=output, as_json=as_json)
+    if case.status == "undetermined":
+        raise typer.Exit(REFUSED)
+
+
+def _check_places(
+    output: Path, *, inputs: tuple[Path, ...], masks: tuple[Path | None, ...]
+) -> None:
+    """See that results fit where they are to go, before the work and without touching an input.
+
+    Raises:
+        OutputError: the folder cannot take results, lies in a study, or holds a mask that is read.
+    """
+    from mri_resorb.io.result_folder import check_output
+    from mri_resorb.outputs import OWN_NAMES
+
+    place = output.resolve()
+    for study in inputs:
+        if study.is_dir() and place.is_relative_to(study.resolve()):
+            raise OutputError(
+                f"{output} lies in the study {study}; give a folder outside of it for the results."
+            )
+    for mask in masks:
+        if mask is not None and mask.resolve().parent == place and mask.name in OWN_NAMES:
+            raise OutputError(
+                f"{mask} would be overwritten by the results; copy it elsewhere, or give another "
+                "folder for the results."
+            )
+    check_output(output)
+
+
+def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
+    if as_json:
+        from mri_resorb.io.results import document
+
+        sys.stdout.write(document(case).to_json())
+    else:
+        from mri_resorb.outputs import ALWAYS, CHOSEN
+        from mri_resorb.report.case_text import case_text
+
+        typer.echo(case_text(case))
+        typer.echo(f"In {output}:")
+        for left in (*ALWAYS, *CHOSEN.values()):
+            written = [name for name in left.files if (output / name).exists()]
+            if written:
+                typer.echo(f"  {', '.join(written)}: {left.description}")

@@ -1,0 +1,62 @@
+"""How the words of a command are read: levels, dates, points."""
+
+from __future__ import annotations
+
+from datetime import date
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+import typer
+
+from mri_resorb.errors import InputError
+
+if TYPE_CHECKING:
+    from mri_resorb.model import Level, Point
+
+
+class SexOption(StrEnum):
+    """Sex of the patient, as DICOM writes it."""
+
+    F = "F"
+    M = "M"
+
+
+def read_level(text: str) -> Level:
+    """A lumbar level in any usual spelling.
+
+    Raises:
+        typer.BadParameter: it names none.
+    """
+    from mri_resorb.model import Level
+
+    try:
+        return Level.parse(text)
+    except InputError as error:
+        raise typer.BadParameter(str(error)) from error
+
+
+def read_date(text: str) -> date:
+    """An ISO 8601 date.
+
+    Raises:
+        typer.BadParameter: it is none.
+    """
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not a date; write it as 2018-11-05.") from error
+
+
+def read_point(text: str) -> Point:
+    """`X,Y,Z`, patient millimetres (LPS).
+
+    Raises:
+        typer.BadParameter: not three numbers, or outside of any scanner.
+    """
+    try:
+        x, y, z = (float(part) for part in text.split(","))
+    except ValueError as error:
+        raise typer.BadParameter(f"'{text}' is not X,Y,Z in millimetres.") from error
+    if not all(abs(coordinate) < 10_000 for coordinate in (x, y, z)):
+        raise typer.BadParameter(f"'{text}' lies outside of any scanner.")
+    return x, y, z
