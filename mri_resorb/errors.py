@@ -53,3 +53,11 @@ class OutputError(InputError):
 
 class PipelineError(InputError):
     """A pipeline file that is not there or holds a wrong key or value."""
+
+
+class ResultsError(InputError):
+    """Results, or a table of them, that are not there or cannot be read."""
+
+
+class ClaimError(InputError):
+    """A claim that is not there, or a claim file with a wrong key or value."""
