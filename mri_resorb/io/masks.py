@@ -207,7 +207,7 @@ def _on_grid_of(reference: sitk.Image, *, mask: sitk.Image, path: Path) -> sitk.
         reference.GetDirection()
     )
     oriented = sitk.DICOMOrient(mask, orientation)
-    offset = _lattice_offset(oriented, reference=reference)
+    offset = lattice_offset(oriented, reference=reference)
     if offset is None:
         raise MaskError(
             f"{path} lies on another grid than the series that is measured "
@@ -233,7 +233,7 @@ def _on_grid_of(reference: sitk.Image, *, mask: sitk.Image, path: Path) -> sitk.
     return image
 
 
-def _lattice_offset(mask: sitk.Image, *, reference: sitk.Image) -> tuple[int, int, int] | None:
+def lattice_offset(mask: sitk.Image, *, reference: sitk.Image) -> tuple[int, int, int] | None:
     """Index of the mask's first voxel in the reference; None where the voxels do not coincide."""
     tolerance_mm = GRID_TOLERANCE * min(reference.GetSpacing())
     first = reference.TransformPhysicalPointToContinuousIndex(mask.GetOrigin())
