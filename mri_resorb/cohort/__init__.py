@@ -1,0 +1,1 @@
+"""Many results at once: what share was resorbed, how well two readings agree, what a claim says."""
