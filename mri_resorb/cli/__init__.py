@@ -11,6 +11,9 @@ from typing import Annotated
 import typer
 
 from mri_resorb import __version__
+from mri_resorb.cli.agreement import agreement
+from mri_resorb.cli.claim import claim
+from mri_resorb.cli.cohort import cohort
 from mri_resorb.cli.run import run
 
 app = typer.Typer(
@@ -48,3 +51,6 @@ def _options(
 
 
 app.command()(run)
+app.command()(cohort)
+app.command()(agreement)
+app.command()(claim)

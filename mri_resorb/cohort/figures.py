@@ -37,7 +37,7 @@ class _Row:
             return ""
         of = f"{self.counts[0]}/{self.counts[1]}: " if self.counts else ""
         if self.interval is None:
-            return f"{of}{self.percent:.0f} %"
+            return f"{of}{self.percent:g} %"
         return f"{of}{wording.interval(self.interval)} %"
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +20,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
     from rich.console import RenderableType
 
+    from mri_resorb.cohort.claim import ClaimCheck
+
 AGREEMENT_SCHEMA = "mri-resorb/agreement/1"
+CLAIM_SCHEMA = "mri-resorb/claim/1"
 _TEXT_WIDTH = 140
 
 
@@ -32,6 +35,13 @@ def cohort_json(cohort: Cohort) -> str:
 def agreement_json(comparison: Comparison) -> str:
     """The comparison's document, likewise."""
     return _json({"schema": AGREEMENT_SCHEMA, "version": __version__, **asdict(comparison)})
+
+
+def claim_json(check: ClaimCheck) -> str:
+    """The check's document, likewise."""
+    stated = check.claim.model_dump(mode="json")
+    found = {field.name: getattr(check, field.name) for field in fields(check)}
+    return _json({"schema": CLAIM_SCHEMA, "version": __version__, **found, "claim": stated})
 
 
 def write_cohort(cohort: Cohort, folder: Path) -> None:

@@ -65,8 +65,8 @@ def _counted(cohort: Cohort) -> str:
         f"Cases: {cohort.cases}. With a herniation at baseline: {cohort.with_herniation}"
         f"{f' ({verdicts})' if verdicts else ''}. Without one: {cohort.without_herniation}. "
         f"Undetermined: {len(cohort.undetermined)}. Unreadable: {len(cohort.unreadable)}.",
-        f"Of {fallen.resorbed} cases with any decrease, {fallen.within_error} are within measurement "
-        "error.",
+        f"Of {fallen.resorbed} cases with any decrease, {fallen.within_error} are within "
+        "measurement error.",
     ]
     return "\n".join(lines)
 
