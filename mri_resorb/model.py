@@ -27,6 +27,7 @@ from mri_resorb.errors import LevelNameError
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
+    from pydicom.dataset import Dataset
 
 Point = tuple[float, float, float]
 FloatArray = npt.NDArray[np.float64]
@@ -113,6 +114,20 @@ class StudyInput:
 
 
 @dataclass(frozen=True)
+class SourceFrame:
+    """One slice's image, as its DICOM file describes it.
+
+    Attributes:
+        header: the file without pixels and private attributes; frames of one Enhanced file share
+            it. It may name the patient: it is for new DICOM objects of the same study alone.
+        number: of the frame in its file, from 1.
+    """
+
+    header: Dataset = field(repr=False)
+    number: int
+
+
+@dataclass(frozen=True)
 class Scan:
     """One sagittal series, ready to measure.
 
@@ -126,6 +141,8 @@ class Scan:
         chosen_because: one sentence for people: which series was taken and why.
         slice_thickness_mm: nominal thickness of a slice; None where not said.
         sha256: of each input file that was read, sorted.
+        frames: where each slice came from, in the order of the image's slices; empty for volume
+            files.
     """
 
     image: sitk.Image
@@ -139,6 +156,7 @@ class Scan:
     scanner: str | None = None
     fat_suppressed: bool | None = None
     sha256: tuple[str, ...] = ()
+    frames: tuple[SourceFrame, ...] = field(default=(), repr=False, compare=False)
     warnings: tuple[Remark, ...] = ()
 
 

@@ -36,6 +36,7 @@ from pydicom.uid import (
 from mri_resorb.errors import PixelDataError
 from mri_resorb.io.attributes import text_of
 from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of
+from mri_resorb.model import SourceFrame
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
@@ -108,20 +109,33 @@ def is_media_directory(path: Path) -> bool:
         return False
 
 
-def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple[str, ...]]:
+@dataclass(frozen=True)
+class Pixels:
+    """What frames hold.
+
+    Attributes:
+        values: (frames, rows, columns) float32.
+        sources: header and number of each frame, in the same order.
+        sha256: of each file, sorted.
+    """
+
+    values: npt.NDArray[np.float32]
+    sources: tuple[SourceFrame, ...]
+    sha256: tuple[str, ...]
+
+
+def read_pixels(frames: Sequence[Frame]) -> Pixels:
     """Decode frames and apply what turns stored values into intensities.
 
     MONOCHROME1 is inverted within its stored range, so that bright is always much signal; then
-    the frame's own rescale slope and intercept are applied.
-
-    Returns:
-        (frames, rows, columns) float32, in the order given, and the SHA-256 of each file, sorted.
+    the frame's own rescale slope and intercept are applied. Frames stay in the order given.
 
     Raises:
         PixelDataError: a file is cut off, or its compression cannot be decoded.
     """
     shape = (frames[0].rows, frames[0].columns)
     images: dict[int, npt.NDArray[np.float32]] = {}
+    headers: dict[Path, Dataset] = {}
     hashes = set()
     by_path: dict[Path, list[int]] = {}
     for i, frame in enumerate(frames):
@@ -130,7 +144,8 @@ def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple
         content = path.read_bytes()
         hashes.add(hashlib.sha256(content).hexdigest())
         place = frames[places[0]].header.place
-        stored = _decode(content, place=place)
+        stored, dataset = _decode(content, place=place)
+        headers[path] = _public_header(dataset)
         if stored.shape[1:] != shape or len(stored) <= max(frames[i].index for i in places):
             raise PixelDataError(
                 f"{place} holds other pixels than its header says; copy the study again."
@@ -139,11 +154,25 @@ def read_pixels(frames: Sequence[Frame]) -> tuple[npt.NDArray[np.float32], tuple
             for i in places:
                 slope, intercept = np.float32(frames[i].slope), np.float32(frames[i].intercept)
                 images[i] = stored[frames[i].index] * slope + intercept
-    pixels = np.stack([images[i] for i in range(len(frames))])
-    return pixels, tuple(sorted(hashes))
+    return Pixels(
+        values=np.stack([images[i] for i in range(len(frames))]),
+        sources=tuple(SourceFrame(headers[f.header.path], f.index + 1) for f in frames),
+        sha256=tuple(sorted(hashes)),
+    )
 
 
-def _decode(content: bytes, *, place: str) -> npt.NDArray[np.float32]:
+def _public_header(dataset: Dataset) -> Dataset:
+    """What a new object of the same study may copy: no pixels, overlays nor private attributes."""
+    header = Dataset()
+    implicit, little_endian = dataset.original_encoding
+    header.set_original_encoding(implicit, little_endian, dataset.original_character_set)
+    for tag in dataset.keys():  # noqa: SIM118 - iterating would convert, and stop at, odd values
+        if not (tag.is_private or tag.group >= 0x5000):
+            header[tag] = dataset.get_item(tag)
+    return header
+
+
+def _decode(content: bytes, *, place: str) -> tuple[npt.NDArray[np.float32], pydicom.FileDataset]:
     """All frames of a file, (frames, rows, columns), with much signal bright, before rescaling."""
     try:
         with quiet_pydicom():

@@ -204,9 +204,10 @@ def _read(source: _Source, *, like: Kind | None) -> tuple[Scan, Header | None]:
     chosen, because = choose(source.fitting, like=like)
     stack = chosen.stack
     assert stack.grid is not None
-    pixels, sha256 = read_pixels(stack.frames)
+    pixels = read_pixels(stack.frames)
     header, first = stack.header, stack.frames[0]
-    image, orientation, repaired = _ready(stack.grid.image(pixels))
+    image, orientation, repaired = _ready(stack.grid.image(pixels.values))
+    leftward = orientation.endswith("L")  # the order of slices in the image
     return Scan(
         image=image,
         native_orientation=orientation,
@@ -218,7 +219,8 @@ def _read(source: _Source, *, like: Kind | None) -> tuple[Scan, Header | None]:
         field_strength_tesla=header.field_strength_tesla,
         scanner=header.scanner,
         fat_suppressed=chosen.fat_suppressed,
-        sha256=sha256,
+        sha256=pixels.sha256,
+        frames=pixels.sources if leftward else pixels.sources[::-1],
         warnings=source.remarks + remarks(chosen, fitting=source.fitting) + repaired,
     ), header
 

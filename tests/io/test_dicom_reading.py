@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import pickle
 from dataclasses import replace
 from pathlib import Path
+from random import Random
 from tempfile import TemporaryDirectory
 
 import dicom_files
@@ -65,6 +67,48 @@ def test_voxels_lie_where_the_files_say(grid: Grid, shuffle) -> None:
     assert scan.image.GetSize()[2] == grid.slices
     assert scan.image.GetSpacing()[2] == pytest.approx(grid.distance_mm, abs=1e-5)
     assert scan.image.GetPixelID() == sitk.sitkFloat32
+
+
+@settings(max_examples=20, deadline=None)
+@given(grid=sagittal_grids(), enhanced=st.booleans(), shuffle=st.randoms(use_true_random=False))
+def test_each_slice_knows_the_frame_that_it_came_from(
+    grid: Grid, enhanced: bool, shuffle: Random
+) -> None:
+    order = list(range(grid.slices))
+    shuffle.shuffle(order)
+    datasets = (
+        [dicom_files.enhanced(grid, frame_order=order)]
+        if enhanced
+        else [dicom_files.series(grid)[k] for k in order]
+    )
+    with TemporaryDirectory() as folder:
+        dicom_files.write(datasets, Path(folder))
+        scan = read_study(Path(folder))
+    through = np.reshape(scan.image.GetDirection(), (3, 3))[:, 2]
+    assert len(scan.frames) == grid.slices
+    for k, frame in enumerate(scan.frames):
+        place = frame.header
+        if enhanced:
+            groups = place.PerFrameFunctionalGroupsSequence[frame.number - 1]
+            place = groups.PlanePositionSequence[0]
+        slice_mm = np.array(scan.image.TransformIndexToPhysicalPoint((0, 0, k)))
+        assert abs((np.array(place.ImagePositionPatient) - slice_mm) @ through) < 1e-3
+
+
+def test_headers_are_kept_without_pixels_and_private_attributes_and_never_shown(
+    tmp_path: Path,
+) -> None:
+    datasets = dicom_files.series()
+    for dataset in datasets:
+        dataset.private_block(0x0029, "SCANNER", create=True).add_new(0x10, "OB", b"\0" * 100_000)
+    dicom_files.write(datasets, tmp_path)
+    scan = read_study(tmp_path)
+    header = scan.frames[0].header
+    assert header.PatientName == "Doe^Jane"
+    assert "PixelData" not in header
+    assert len(pickle.dumps(scan.frames)) < 50_000
+    assert "Doe" not in repr(scan)
+    assert "Doe" not in repr(scan.frames)
 
 
 @settings(max_examples=20, deadline=None)
