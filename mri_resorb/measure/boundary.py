@@ -88,7 +88,7 @@ def average_boundaries(first: PosteriorBoundary, second: PosteriorBoundary) -> P
     )
 
 
-def fit_posterior_boundary(*, anatomy: Anatomy, frame: DiscFrame) -> PosteriorBoundary:
+def fit_posterior_boundary(anatomy: Anatomy, frame: DiscFrame) -> PosteriorBoundary:
     """Fit the boundary to the two vertebral bodies next to the frame's disc.
 
     Raises:
@@ -229,12 +229,16 @@ def _run_end(plane: FloatArray, *, reaching: int) -> FloatArray:
 
     A wedge-shaped body may begin anywhere along the row; what matters is where it ends.
     """
-    begun = plane[:, : reaching + 1] >= 0.5
+    inside = plane >= 0.5
+    begun = inside[:, : reaching + 1]
     last = reaching - np.argmax(begun[:, ::-1], axis=1)
-    ends = np.full(len(plane), np.nan)
-    for row in np.flatnonzero(begun.any(axis=1)):
-        ends[row] = last[row] + _last_inside(plane[row : row + 1, last[row] :], start=0)[0]
-    return ends
+    columns = np.arange(plane.shape[1])
+    ends = np.argmax(~inside & (columns > last[:, None]), axis=1)
+    found = begun.any(axis=1) & (ends > 0)
+    rows = np.arange(len(plane))
+    before, after = plane[rows, ends - 1], plane[rows, ends]
+    part = (before - 0.5) / np.maximum(before - after, 1e-6)
+    return np.asarray(np.where(found, ends - 1 + part, np.nan))
 
 
 def _first_inside(plane: FloatArray) -> FloatArray:

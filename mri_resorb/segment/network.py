@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import os
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from threading import Lock
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -22,7 +23,6 @@ _DISC_HEIGHT_MOST_MM = 14.0
 _BLOCK = 32
 _PROBE_OCCUPANCY = 0.3
 _PROBE_MARGIN_MM = 25.0
-_THREADS = 2
 _WEIGHTS = "weights/anatomy.onnx"
 
 FloatImage = npt.NDArray[np.float32]
@@ -157,11 +157,20 @@ def _weights() -> bytes:
     return Path(str(resources.files("mri_resorb.segment"))).joinpath(_WEIGHTS).read_bytes()
 
 
+_loading = Lock()
+"""The weights are loaded once, though two dates ask for them at the same time."""
+
+
+def _session() -> Any:
+    with _loading:
+        return _load()
+
+
 @cache
-def _session():  # type: ignore[no-untyped-def]  # onnxruntime has no types
+def _load() -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = int(os.environ.get("OMP_NUM_THREADS", _THREADS))
+    options.intra_op_num_threads = 1  # the two dates run side by side, which gains more
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(_weights(), options, providers=["CPUExecutionProvider"])
