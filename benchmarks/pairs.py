@@ -2,11 +2,12 @@
 
     python -m benchmarks.pairs --data SPIDER_FOLDER [--output FILE] [--patients 146 209]
 
-Two kinds: *real* herniations, drawn by experts, whose follow-up is the same volume with the
-herniation shrunk by a known amount, or as it is; and *implanted* ones of known volume (of another
-shape family than the training's). Every follow-up lies in a new pose and is resliced to 4 mm
-slices; both dates go through DICOM. Truth is the definition applied to the expert labels on the
-original fine grid.
+Three kinds: *real* herniations, drawn by experts, whose follow-up is the same volume with the
+herniation shrunk by a known amount, or as it is; *implanted* ones of known volume (of another
+shape family than the training's); and *unchanged* ones, implanted or as the patient is, measured
+against themselves and against a copy in a new pose. Every other follow-up lies in a new pose too
+and is resliced to 4 mm slices; both dates go through DICOM. Truth is the definition applied to the
+expert labels on the original fine grid.
 """
 
 from __future__ import annotations
@@ -52,7 +53,12 @@ IMPLANTED = tuple(
 )
 """Their discs that neither bulge nor are herniated; twice each."""
 KINDS: tuple[Kind, ...] = ("protrusion", "extrusion", "sequestration")
+UNCHANGED = (
+    *(("5", 3), ("35", 4), ("50", 3), ("69", 4), ("78", 3), ("146", 3), ("177", 3), ("209", 4)),
+)
+"""One disc of every validation patient."""
 PARTS = (1.0, 0.5, 0.0)
+THINNER_MM = (0.0, 0.8, 1.5)
 FOLLOW_UP_SLICES_MM = 4.0
 PERSON = Patient(id="VALIDATION", sex="F", age_years=50)
 
@@ -147,11 +153,42 @@ def implanted_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
         )
 
 
-def implanted_pair(labelled: LabelledVolume, *, index: int, kind: Kind, seed: int) -> Pair:
-    """A herniation behind one disc that has lost 0, 0.8 or 1.5 mm all around by the follow-up.
+def unchanged_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
+    """Every validation patient twice: with an implanted herniation that stays, and as he is."""
+    for number, (patient, index) in enumerate(UNCHANGED):
+        if patients and patient not in patients:
+            continue
+        labelled = read_patient(data, patient)
+        pair = implanted_pair(
+            labelled, index=index, kind=KINDS[number % 3], seed=100 + number, thinner_mm=(0.0,)
+        )
+        yield replace(pair, kind="unchanged")
+        anatomy, frame, boundary = _site(labelled, index)
+        image = sitk.Cast(labelled.volume, sitk.sitkFloat32)
+        yield Pair(
+            name=f"{patient}-{LEVELS[index]}-as-is",
+            kind="unchanged",
+            level=LEVELS[index],
+            disc_at=_inside_disc(frame),
+            baseline=image,
+            follow_up=image,
+            truth_cm3=truth_cm3((anatomy, anatomy), frame=frame, boundary=boundary),
+        )
+
+
+def implanted_pair(
+    labelled: LabelledVolume,
+    *,
+    index: int,
+    kind: Kind,
+    seed: int,
+    thinner_mm: tuple[float, ...] = THINNER_MM,
+) -> Pair:
+    """A herniation behind one disc that has lost a layer all around by the follow-up.
 
     Args:
         index: of the disc, from the lowest up.
+        thinner_mm: of these one is drawn.
     """
     _, frame, boundary = _site(labelled, index)
     scan = labelled_scan(labelled)
@@ -160,7 +197,7 @@ def implanted_pair(labelled: LabelledVolume, *, index: int, kind: Kind, seed: in
     tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
     tube = tube.within(_room_mm(labelled, frame))
     layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
-    thinness = float(rng.choice([0.0, 0.8, 1.5]))
+    thinness = float(rng.choice(thinner_mm))
     scans, anatomies = [], []
     for thin in (0.0, thinness):
         left = tube.thinner(thin)
@@ -256,11 +293,18 @@ def against_itself(pair: Pair, *, folder: Path) -> Row:
 
 
 def again(pair: Pair, *, slice_mm: float) -> sitk.Image:
-    """The follow-up in a new pose, resliced, with noise."""
+    """The follow-up in a new pose, resliced, with noise.
+
+    Slices are centred on the spine at either date, within half of a slice, as technologists plan
+    them; in the plane it may lie anywhere.
+    """
     rng = np.random.default_rng(_seed(pair.name))
     pose = Pose(
         rotation_degrees=(float(rng.uniform(-6, 6)), *(float(a) for a in rng.uniform(-2, 2, 2))),
-        translation_mm=tuple(float(a) for a in rng.uniform(-4, 4, 3)),  # type: ignore[arg-type]
+        translation_mm=(
+            float(rng.uniform(-slice_mm / 2, slice_mm / 2)),
+            *(float(a) for a in rng.uniform(-4, 4, 2)),
+        ),
         centre_mm=pair.disc_at,
     )
     (image,) = reslice(
@@ -297,7 +341,7 @@ def row(pair: Pair, case: CaseResult) -> Row:
         level=str(pair.level),
         truth_v0=v0,
         truth_v1=v1,
-        truth_percent=100 * (v0 - v1) / v0,
+        truth_percent=100 * (v0 - v1) / v0 if v0 else 0.0,
         status=f"{case.baseline.status} / {case.follow_up.status}",
         reasons=", ".join(sorted(reasons)),
         v0=triple(volumes[0]),
@@ -334,7 +378,7 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
-MAKERS = {"real": real_pairs, "implanted": implanted_pairs}
+MAKERS = {"real": real_pairs, "implanted": implanted_pairs, "unchanged": unchanged_pairs}
 
 
 def main() -> None:
@@ -353,7 +397,7 @@ def main() -> None:
             for pair in MAKERS[kind](chosen.data, patients):
                 folder = (chosen.keep or Path(temporary)) / pair.name
                 rows.append(row(pair, measure(pair, folder=folder)))
-                if pair.name.endswith("real-100"):
+                if pair.kind == "unchanged" or pair.name.endswith("real-100"):
                     rows.append(against_itself(pair, folder=folder))
                 print(table(rows[-1:]).splitlines()[2], flush=True)
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
