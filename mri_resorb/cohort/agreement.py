@@ -48,7 +48,7 @@ class Agreement:
     Attributes:
         a, b: the pairs, in the order of `names`.
         icc_agreement: ICC(A,1): a constant difference between the sets counts as error.
-        icc_consistency: ICC(C,1): it does not. None, both, where all readings are the same.
+        icc_consistency: ICC(C,1): it does not. None, both, where the cases do not differ.
         repeatability_coefficient: 1.96 √2 s_w with s_w² = Σ (a - b)² / 2n: how far two readings of
             one thing lie apart at most, 95 % of the time, a constant difference included.
         smallest_detectable_change: 1.96 SD of the differences: a change between two readings of one
@@ -127,7 +127,7 @@ def intraclass_correlations(ratings: npt.ArrayLike) -> tuple[Estimate, Estimate]
         ratings: (subjects, readings), at least 2 x 2, without gaps.
 
     Returns:
-        None where the readings do not vary, so that there is no correlation.
+        None where the subjects do not differ at all, so that there is no correlation.
     """
     x = np.asarray(ratings, float)
     n, k = x.shape
@@ -137,7 +137,7 @@ def intraclass_correlations(ratings: npt.ArrayLike) -> tuple[Estimate, Estimate]
     residual = x - of_subject[:, None] - of_reading[None, :] + grand
     error = float((residual**2).sum()) / ((n - 1) * (k - 1))
     scale = float((x**2).max()) or 1.0
-    if max(subjects, readings, error) <= 1e-20 * scale:
+    if max(subjects, error) <= 1e-20 * scale:
         return None
     if error <= 1e-20 * scale:
         error = 0.0

@@ -15,12 +15,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
-from math import ceil, inf
+from itertools import groupby, takewhile
+from math import ceil
 
 import numpy as np
 from scipy.optimize import isotonic_regression
-from scipy.stats import binomtest
+from scipy.stats import beta
 
 from mri_resorb.cohort.read import Case
 from mri_resorb.model import Estimate
@@ -88,7 +88,7 @@ def _estimate(days: np.ndarray, halved: np.ndarray) -> TimeToHalf:
     times, first, counts = np.unique(days, return_index=True, return_counts=True)
     shares = np.add.reduceat(halved.astype(float), first) / counts
     fitted = isotonic_regression(shares, weights=counts).x
-    limits = [_limits(days, halved, at=int(time)) for time in times]
+    lows, highs = _limits(days, halved, times=times)
     return TimeToHalf(
         cases=len(days),
         halved=int(halved.sum()),
@@ -98,33 +98,41 @@ def _estimate(days: np.ndarray, halved: np.ndarray) -> TimeToHalf:
                 # Outside of its own interval where few cases lie to one side of the time.
                 Estimate(100 * share, 100 * min(low, share), 100 * max(high, share)),
             )
-            for time, share, (low, high) in zip(times, fitted.tolist(), limits, strict=True)
+            for time, share, low, high in zip(
+                times, fitted.tolist(), lows.tolist(), highs.tolist(), strict=True
+            )
         ),
         median_days=_median(times.tolist(), fitted.tolist()),
-        median_interval_days=_median_interval(times.tolist(), limits),
+        median_interval_days=_median_interval(
+            times.tolist(), lows=lows.tolist(), highs=highs.tolist()
+        ),
     )
 
 
-def _limits(days: np.ndarray, halved: np.ndarray, *, at: int) -> tuple[float, float]:
-    """95 % limits of the share halved by a day, which hold for any number of cases.
+def _limits(
+    days: np.ndarray, halved: np.ndarray, *, times: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lower and upper 95 % limits of the share halved by each time, for any number of cases.
 
     Those examined before had halved with no larger probability, those examined after with no
     smaller one. So Clopper and Pearson's lower limit from the nearest n^(2/3) examined at or before
-    that day, and the upper one from as many at or after it, cannot be wrong in more than 2.5 % each
-    (the binomial framework of Kim, Fay and Proschan, arXiv 1805.06488).
+    that time, and the upper one from as many at or after it, are wrong in 2.5 % each at most (the
+    binomial framework of Kim, Fay and Proschan, arXiv 1805.06488).
+
+    Args:
+        days: sorted.
     """
     nearest = ceil(len(days) ** (2 / 3))
-    before, after = np.flatnonzero(days <= at), np.flatnonzero(days >= at)
-    earliest = days[before][-min(nearest, len(before))]
-    latest = days[after][min(nearest, len(after)) - 1]
-    low = halved[(days >= earliest) & (days <= at)]
-    high = halved[(days >= at) & (days <= latest)]
-    return _exact(low)[0], _exact(high)[1]
-
-
-def _exact(halved: np.ndarray) -> tuple[float, float]:
-    interval = binomtest(int(halved.sum()), len(halved)).proportion_ci(0.95, method="exact")
-    return float(interval.low), float(interval.high)
+    until, since = np.searchsorted(days, times, "right"), np.searchsorted(days, times, "left")
+    # Whole days only, so that it never depends on the outcome who is counted.
+    first = np.searchsorted(days, days[np.maximum(until - nearest, 0)], "left")
+    last = np.searchsorted(days, days[np.minimum(since + nearest, len(days)) - 1], "right")
+    total = np.concatenate([[0], np.cumsum(halved)])
+    before, of_before = total[until] - total[first], until - first
+    after, of_after = total[last] - total[since], last - since
+    low = np.where(before > 0, beta.ppf(0.025, before, of_before - before + 1), 0.0)
+    high = np.where(after < of_after, beta.ppf(0.975, after + 1, of_after - after), 1.0)
+    return low, high
 
 
 def _median(times: Sequence[int], shares: Sequence[float]) -> tuple[int, int] | None:
@@ -135,18 +143,14 @@ def _median(times: Sequence[int], shares: Sequence[float]) -> tuple[int, int] | 
 
 
 def _median_interval(
-    times: Sequence[int], limits: Sequence[tuple[float, float]]
+    times: Sequence[int], *, lows: Sequence[float], highs: Sequence[float]
 ) -> tuple[int, int | None]:
-    """All times at which a half lies within the limits; they are steps between examinations."""
-    starts = [0, *times[:-1]]
-    ends = [*times[1:], inf]
-    low = next(
-        (start for start, (_, high) in zip(starts, limits, strict=True) if high >= 0.5), None
-    )
-    high = next(
-        (end for end, (least, _) in reversed(list(zip(ends, limits, strict=True))) if least <= 0.5),
-        times[0],
-    )
-    if low is None:  # even by the last follow-up a half is out of reach
-        low = times[-1]
-    return low, None if high == inf else int(high)
+    """From the first to the last time at which a half lies within the limits.
+
+    The limits are steps: an upper one holds since the follow-up before, a lower one until the next.
+    """
+    out_of_reach = takewhile(lambda step: step[1] < 0.5, zip(times, highs, strict=True))
+    from_behind = reversed(list(zip(times, lows, strict=True)))
+    surely_reached = takewhile(lambda step: step[1] > 0.5, from_behind)
+    low, high = [time for time, _ in out_of_reach], [time for time, _ in surely_reached]
+    return max(low, default=0), min(high, default=None)
