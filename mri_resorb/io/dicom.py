@@ -192,7 +192,7 @@ def _decode(content: bytes, *, place: str) -> tuple[npt.NDArray[np.float32], pyd
     if dataset.PhotometricInterpretation == "MONOCHROME1":
         signed = dataset.PixelRepresentation == 1
         values = np.float32(-1 if signed else 2**dataset.BitsStored - 1) - values
-    return values
+    return values, dataset
 
 
 def _read_syntax(dataset: pydicom.FileDataset) -> UID:
