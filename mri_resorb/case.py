@@ -14,7 +14,7 @@ import mri_resorb
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.studies import read_pair
 from mri_resorb.measure.change import find_change
-from mri_resorb.measure.dates import measure_dates, place, share_frame
+from mri_resorb.measure.dates import Placed, Refused, measure_dates, place, share_frame
 from mri_resorb.model import (
     DEFINITIONS_VERSION,
     CaseResult,
@@ -73,6 +73,7 @@ def follow_up(
     result = compare(*scans, level=level, disc_at=disc_at, masks=(masks[0], masks[1]))
     return replace(
         result,
+        inputs=(studies[0], studies[1]),
         provenance={
             "mri_resorb": mri_resorb.__version__,
             "definitions": DEFINITIONS_VERSION,
@@ -83,6 +84,8 @@ def follow_up(
                 "disc_at": disc_at,
                 "baseline_mask": masks[0] is not None,
                 "follow_up_mask": masks[1] is not None,
+                "allow_same_date": allow_same_date,
+                "allow_different_patients": allow_different_patients,
             },
             "input_sha256": {
                 "baseline": list(scans[0].sha256),
@@ -101,7 +104,10 @@ def compare(
     disc_at: Point | None = None,
     masks: tuple[sitk.Image | None, sitk.Image | None] = (None, None),
 ) -> CaseResult:
-    """The same for scans that are already read, and fragment masks on their grids."""
+    """The same for scans that are already read, and fragment masks on their grids.
+
+    With masks the result holds what is found without them as well (`CaseResult.automatic`).
+    """
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(int(os.environ.get("OMP_NUM_THREADS", 2)))
     scans = (baseline, follow_up)
     anatomies = (find_anatomy(baseline.image), find_anatomy(follow_up.image))
@@ -110,15 +116,29 @@ def compare(
         place(scan=scan, anatomy=anatomy, located=found)
         for scan, anatomy, found in zip(scans, anatomies, located, strict=True)
     ]
-    points, errors = measure_dates(*share_frame(*dates), masks=masks)
+    shared = share_frame(*dates)
+    result = _measure(shared, masks=masks, level=level)
+    if masks == (None, None):
+        return result
+    return replace(result, automatic=_measure(shared, masks=(None, None), level=level))
+
+
+def _measure(
+    dates: tuple[Placed | Refused, ...],
+    *,
+    masks: tuple[sitk.Image | None, sitk.Image | None],
+    level: Level,
+) -> CaseResult:
+    baseline, follow_up = (date.scan for date in dates)
+    points, errors = measure_dates(*dates, masks=masks)
     days = (follow_up.date - baseline.date).days if baseline.date and follow_up.date else None
     return CaseResult(
         level=level,
         level_source=next((p.disc.source for p in points if p.disc), "counted"),
         patient=baseline.patient,
         interval_days=days,
-        baseline=points[0],
-        follow_up=points[1],
+        baseline=replace(points[0], drawn=masks[0]),
+        follow_up=replace(points[1], drawn=masks[1]),
         change=find_change(*points, errors=errors, interval_days=days),
         reasons=tuple(dict.fromkeys(p.reason for p in points if p.reason)),
         warnings=tuple(dict.fromkeys(w for p in points for w in p.warnings)),

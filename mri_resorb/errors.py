@@ -61,3 +61,7 @@ class ResultsError(InputError):
 
 class ClaimError(InputError):
     """A claim that is not there, or a claim file with a wrong key or value."""
+
+
+class DicomSourceError(InputError):
+    """A study of which no new DICOM object can be made."""

@@ -15,7 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime
 from enum import IntEnum, StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -284,6 +284,7 @@ class TimePoint:
         fragment: for status "measured" and "absent"; None otherwise, and then `reason` says why.
         frame: the disc frame that both dates share, placed in this scan.
         boundary_mm: the posterior boundary in each slice, (slices, points, 3) LPS, for pictures.
+        drawn: the mask of a person that was measured, as given, on the scan's grid.
     """
 
     scan: Scan
@@ -295,6 +296,7 @@ class TimePoint:
     boundary_mm: FloatArray | None = None
     reason: Remark | None = None
     warnings: tuple[Remark, ...] = ()
+    drawn: sitk.Image | None = None
 
 
 @dataclass(frozen=True)
@@ -309,8 +311,22 @@ class Change:
 
 
 @dataclass(frozen=True)
+class Review:
+    """Who corrected the masks, where that is told, and when it was measured."""
+
+    by: str | None
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CaseResult:
-    """Two studies of one person compared: all that reports and files are made from."""
+    """Two studies of one person compared: all that reports and files are made from.
+
+    Attributes:
+        automatic: where masks of a person were measured, the same without them.
+        inputs: where the studies lay. Folders may be named after patients: for no output but the
+            one that `remeasure` reads.
+    """
 
     level: Level
     level_source: LevelSource
@@ -322,6 +338,9 @@ class CaseResult:
     reasons: tuple[Remark, ...] = ()
     warnings: tuple[Remark, ...] = ()
     provenance: Mapping[str, object] = field(default_factory=dict)
+    automatic: CaseResult | None = None
+    review: Review | None = None
+    inputs: tuple[StudyInput, StudyInput] | None = field(default=None, repr=False)
 
     @property
     def status(self) -> Literal["measured", "undetermined"]:

@@ -11,14 +11,26 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-from mri_resorb.io.results import Which, anatomy_mask_name, document, fragment_mask_name
+from mri_resorb.io.inputs import INPUTS_NAME, write_inputs
+from mri_resorb.io.results import (
+    Which,
+    anatomy_mask_name,
+    document,
+    drawn_mask_name,
+    fragment_mask_name,
+)
 from mri_resorb.model import CaseResult, TimePoint
 
 RESULT_NAME = "result.json"
 CASE_TEXT_NAME = "case.txt"
 OVERLAY_NAME = "overlay.png"
 
-OutputName = Literal["picture"]
+REPORT_SR_NAME = "report.sr.dcm"
+
+OutputName = Literal["picture", "nrrd", "seg", "occupancy-seg", "sr"]
+
+
+DATES: tuple[Which, Which] = ("baseline", "follow_up")
 
 
 @dataclass(frozen=True)
@@ -62,6 +74,67 @@ def _write_masks(case: CaseResult, folder: Path) -> None:
                 folder / fragment_mask_name(which),
                 native_orientation=native,
             )
+        if point.drawn is not None:
+            write_occupancy(point.drawn, folder / drawn_mask_name(which), native_orientation=native)
+
+
+def _write_inputs(case: CaseResult, folder: Path) -> None:
+    if case.inputs is not None:
+        write_inputs(case.inputs, folder / INPUTS_NAME)
+
+
+def _write_slicer_masks(case: CaseResult, folder: Path) -> None:
+    from mri_resorb.io.masks import write_slicer_segmentation
+
+    for which in DATES:
+        point = case.baseline if which == "baseline" else case.follow_up
+        if point.fragment is not None:
+            write_slicer_segmentation(
+                point.fragment.occupancy,
+                folder / _slicer_mask_name(which),
+                native_orientation=point.scan.native_orientation,
+                level=case.level,
+            )
+
+
+def _slicer_mask_name(which: Which) -> str:
+    return f"{which}_fragment.seg.nrrd"
+
+
+def _segmentation_name(which: Which) -> str:
+    return f"{which}_fragment.seg.dcm"
+
+
+def _occupancy_segmentation_name(which: Which) -> str:
+    return f"{which}_occupancy.seg.dcm"
+
+
+def _write_segmentations(case: CaseResult, folder: Path) -> None:
+    from mri_resorb.report.dicom_seg import segmentation
+
+    for which in DATES:
+        made = segmentation(case, which)
+        if made is not None:
+            made.save_as(folder / _segmentation_name(which))
+
+
+def _write_occupancy_segmentations(case: CaseResult, folder: Path) -> None:
+    from mri_resorb.report.dicom_seg import segmentation
+
+    for which in DATES:
+        made = segmentation(case, which, kind="FRACTIONAL")
+        if made is not None:
+            made.save_as(folder / _occupancy_segmentation_name(which))
+
+
+def _write_structured_report(case: CaseResult, folder: Path) -> None:
+    from mri_resorb.report.dicom_seg import segmentation
+    from mri_resorb.report.dicom_sr import structured_report
+
+    made = structured_report(
+        case, segmentations={which: segmentation(case, which) for which in DATES}
+    )
+    made.save_as(folder / REPORT_SR_NAME)
 
 
 def _write_picture(case: CaseResult, folder: Path) -> None:
@@ -80,14 +153,37 @@ ALWAYS: tuple[Output, ...] = (
             anatomy_mask_name("baseline"),
             fragment_mask_name("follow_up"),
             anatomy_mask_name("follow_up"),
+            drawn_mask_name("baseline"),
+            drawn_mask_name("follow_up"),
         ),
         _write_masks,
     ),
+    Output("where the studies lie, not to be passed on", (INPUTS_NAME,), _write_inputs),
 )
 """What every run leaves; `result.json` is the first file, see `mri_resorb.io.result_folder`."""
 
 CHOSEN: dict[OutputName, Output] = {
     "picture": Output("both dates side by side", (OVERLAY_NAME,), _write_picture),
+    "nrrd": Output(
+        "fragments for 3D Slicer and ITK-SNAP",
+        tuple(_slicer_mask_name(which) for which in DATES),
+        _write_slicer_masks,
+    ),
+    "seg": Output(
+        "fragments, DICOM segmentations",
+        tuple(_segmentation_name(which) for which in DATES),
+        _write_segmentations,
+    ),
+    "occupancy-seg": Output(
+        "fragments, fractional DICOM segmentations",
+        tuple(_occupancy_segmentation_name(which) for which in DATES),
+        _write_occupancy_segmentations,
+    ),
+    "sr": Output(
+        "figures, DICOM structured report (refers to the objects of `seg`)",
+        (REPORT_SR_NAME,),
+        _write_structured_report,
+    ),
 }
 """What a pipeline may ask for besides."""
 

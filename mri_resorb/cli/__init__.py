@@ -14,6 +14,7 @@ from mri_resorb import __version__
 from mri_resorb.cli.agreement import agreement
 from mri_resorb.cli.claim import claim
 from mri_resorb.cli.cohort import cohort
+from mri_resorb.cli.remeasure import remeasure
 from mri_resorb.cli.run import run
 
 app = typer.Typer(
@@ -51,6 +52,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(remeasure)
 app.command()(cohort)
 app.command()(agreement)
 app.command()(claim)

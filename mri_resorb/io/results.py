@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from datetime import date as Date  # noqa: N812 - `date` is a field's name here
+from datetime import datetime
 from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
@@ -16,6 +17,7 @@ from pydantic_core import to_jsonable_python
 from mri_resorb.model import (
     Band,
     CaseResult,
+    Change,
     CraniocaudalMigration,
     Estimate,
     Fragment,
@@ -35,6 +37,7 @@ from mri_resorb.model import (
 SCHEMA = "mri-resorb/follow-up/1"
 
 Which = Literal["baseline", "follow_up"]
+MaskSource = Literal["automatic", "person"]
 Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
 
@@ -125,6 +128,8 @@ class DateDocument(_Document):
     disc_remark: str | None
     fragment_mask: str | None
     """File beside this one: NIfTI, the series' own grid, occupancy 0-1."""
+    mask_source: MaskSource = "automatic"
+    """Whose mask was measured."""
     anatomy_mask: str
     """File beside this one: NIfTI, 1 vertebra, 2 disc, 3 canal, 4 sacrum."""
 
@@ -146,6 +151,21 @@ class ChangeDocument(_Document):
     band: Band | None
 
 
+class AutomaticDocument(_Document):
+    """What is found without the masks of a person; its mask files are not kept, and null."""
+
+    baseline: DateDocument
+    follow_up: DateDocument
+    change: ChangeDocument
+
+
+class ReviewDocument(_Document):
+    """Who corrected the masks, null where not told, and when they were measured."""
+
+    by: str | None
+    at: datetime
+
+
 class FollowUpDocument(_Document):
     """Two studies of one person compared at one lumbar level."""
 
@@ -162,6 +182,9 @@ class FollowUpDocument(_Document):
     baseline: DateDocument
     follow_up: DateDocument
     change: ChangeDocument
+    automatic: AutomaticDocument | None = None
+    """Where masks of a person were measured, the figures without them."""
+    review: ReviewDocument | None = None
     provenance: dict[str, JsonValue]
 
     @model_validator(mode="after")
@@ -207,15 +230,16 @@ def document(case: CaseResult) -> FollowUpDocument:
         ),
         baseline=_date(case.baseline, which="baseline"),
         follow_up=_date(case.follow_up, which="follow_up"),
-        change=ChangeDocument(
-            resorption_percent=_estimate(case.change.resorption_percent),
-            absolute_cm3=_estimate(case.change.absolute_cm3),
-            percent_per_day=case.change.percent_per_day,
-            verdict=case.change.verdict,
-            band=case.change.band,
-        ),
+        change=_change(case.change),
+        automatic=_automatic(case.automatic) if case.automatic else None,
+        review=(ReviewDocument(by=case.review.by, at=case.review.at) if case.review else None),
         provenance=to_jsonable_python(dict(case.provenance)),
     )
+
+
+def drawn_mask_name(which: Which) -> str:
+    """File name of the mask that a person drew for a date, as it was given."""
+    return f"{which}_drawn.nii.gz"
 
 
 def fragment_mask_name(which: Which) -> str:
@@ -252,7 +276,27 @@ def _date(point: TimePoint, *, which: Which) -> DateDocument:
         disc_at=point.disc.centre_mm if point.disc else None,
         disc_remark=point.disc.remark if point.disc else None,
         fragment_mask=fragment_mask_name(which) if fragment else None,
+        mask_source="automatic" if point.drawn is None else "person",
         anatomy_mask=anatomy_mask_name(which),
+    )
+
+
+def _automatic(case: CaseResult) -> AutomaticDocument:
+    without_file = {"fragment_mask": None}
+    return AutomaticDocument(
+        baseline=_date(case.baseline, which="baseline").model_copy(update=without_file),
+        follow_up=_date(case.follow_up, which="follow_up").model_copy(update=without_file),
+        change=_change(case.change),
+    )
+
+
+def _change(change: Change) -> ChangeDocument:
+    return ChangeDocument(
+        resorption_percent=_estimate(change.resorption_percent),
+        absolute_cm3=_estimate(change.absolute_cm3),
+        percent_per_day=change.percent_per_day,
+        verdict=change.verdict,
+        band=change.band,
     )
 
 
