@@ -146,9 +146,10 @@ def _normalised(text: str) -> str:
 def _without_generalities(text: str, notes: list[str]) -> str:
     """Leave out sentences that speak of such cases at large, which are no result of this one."""
     kept = []
-    for sentence in re.split(r"(?<=[.!?;])\s+(?=[A-Z])|\n", text):
+    for sentence in re.split(r"(?<=[.!?;])\s+(?=[A-Z])|\n(?=\s*\w+:)", text):
         if re.search(r"\b(usually|mostly|typically|generally|often|such cases)\b", sentence, re.I):
-            notes.append(f"Not a result of this case, left unread: “{sentence.strip()}”")
+            words = " ".join(sentence.split())
+            notes.append(f"Not a result of this case, left unread: “{words}”")
         else:
             kept.append(sentence)
     return "\n".join(kept)

@@ -8,7 +8,7 @@ from mri_resorb.cohort.claim import ClaimCheck, ErrorCheck, VolumeRange
 from mri_resorb.cohort.published import PublishedIncidence
 
 _BEYOND = {
-    "within": "within measurement error, at any volume that the claim allows",
+    "within": "within this method's measurement error, at any volume that the claim allows",
     "possible": "may be more than measurement error, which a stated error would have to show",
     "depends-on-the-true-volume": "may be more than measurement error if the fragment was large "
     "enough, is within it if not",
@@ -102,7 +102,7 @@ def _error_lines(check: ClaimCheck) -> Iterator[str]:
     for cm3, by_model, by_hand in figures[: 1 if volume.low == volume.high else 2]:
         yield (
             f"Of {cm3:.2g} cm³, a decrease can be told from error from {_least(by_model)} at best "
-            f"by this method (4.4 mm slices), from {_least(by_hand)} at best by a reader's hand"
+            f"by this method (4.4 mm slices), from {_least(by_hand)} at best by hand"
         )
 
 

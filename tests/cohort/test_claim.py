@@ -38,6 +38,7 @@ def test_example_without_dates_has_no_interval_and_no_result() -> None:
     assert (claim.sex, claim.age_years, claim.level) == ("F", 40, Level.L4_L5)
     assert (claim.type, claim.size_cm) == ("sequestration", (1.2, 2.3))
     assert (claim.result, claim.interval_months, claim.baseline_date) == (None, None, None)
+    assert len(claim.notes) == 2
     checked = check(claim)
     assert checked.interval is None
     assert "the dates of both examinations" in checked.lacks
@@ -72,6 +73,14 @@ def test_example_of_an_unnamed_type_gets_the_rate_of_all_types() -> None:
     assert checked.claim.type is None
     assert {70.39, 63.0} == {entry.percent for entry in checked.base_rates}
     assert "the type of herniation" in checked.lacks
+
+
+@pytest.mark.parametrize("text", [WOMAN_40, MAN_50, WOMAN_35, MAN_37])
+def test_the_page_on_claims_shows_what_the_program_says(text: str) -> None:
+    """Where this fails, put what `mri-resorb claim` prints for the example into docs/claims.md."""
+    page = (Path(__file__).parents[2] / "docs" / "claims.md").read_text(encoding="utf-8")
+    assert text in page
+    assert "\n".join(claim_lines(check(read_claim(text)))) in page
 
 
 @pytest.mark.parametrize("text", [WOMAN_40, MAN_50, WOMAN_35, MAN_37])
