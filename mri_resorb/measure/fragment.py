@@ -54,6 +54,8 @@ class Material:
         canal: the sac.
         covered: (transverse,) planes that lie within the scan's slices.
         reach_mm: (transverse, craniocaudal) how far `joined` goes behind the boundary.
+        broad: (transverse,) planes where disc material reaches more than 1.0 mm behind the
+            boundary at the disc's height, beyond the lateral recesses too: a bulge's breadth.
     """
 
     joined: BoolArray
@@ -61,6 +63,7 @@ class Material:
     canal: BoolArray
     covered: BoolArray
     reach_mm: FloatArray
+    broad: BoolArray
 
     @property
     def footprint(self) -> BoolArray:
@@ -115,7 +118,13 @@ def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoun
     joined = of_disc[pieces] & in_canal
     detached = (in_reach & ~of_disc & big_enough)[pieces] & in_canal
     reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
-    return Material(joined, detached, canal, _covered_planes(anatomy.disc, frame), reach)
+    covered = _covered_planes(anatomy.disc, frame)
+    broad = _broad(of_disc[pieces] & between[..., None])
+    return Material(joined, detached, canal, covered, reach, broad)
+
+
+def _broad(at_disc_height: BoolArray) -> BoolArray:
+    return np.asarray(at_disc_height[..., DEPTH_MM > FOOTPRINT_MM].any(axis=(1, 2)))
 
 
 def _canal_half_width_mm(canal: BoolArray) -> float:
@@ -175,6 +184,7 @@ def fill(
     material: Material,
     footprint: BoolArray,
     pieces: BoolArray | None = None,
+    covered: BoolArray | None = None,
 ) -> Occupancy:
     """Occupancy of the fragment in the scan's own grid.
 
@@ -186,6 +196,7 @@ def fill(
         footprint: (transverse, craniocaudal), united over the dates.
         pieces: (transverse, craniocaudal, depth), detached pieces united over the dates: where the
             other date has one, what the network half sees here counts too. Its own where None.
+        covered: (transverse,): planes in which both dates have slices; all where None.
     """
     image = anatomy.disc
     box, index = _box(image, frame)
@@ -210,6 +221,8 @@ def fill(
     near = _halo(joined_core & standing, spacing_mm=image.GetSpacing())
     joined = (standing & (depth <= HERNIATION_MM)) | near
     joined &= ~detached & (depth < DEPTH_MM[-1])
+    if covered is not None:
+        joined &= _read(covered, place[:1]) >= 0.5
     # Beside the footprint the fragment's edge still fills parts of voxels, and so may rim. Rim does
     # not go deep: of a voxel close to the boundary, what is filled deeper as well is the edge.
     edge = joined & ~standing & (depth < _EDGE_MM)
@@ -316,7 +329,9 @@ def material_of_mask(
     at_disc[0] = False
     joined = at_disc[pieces]
     reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
-    return Material(joined, drawn & ~joined, automatic.canal & ~drawn, automatic.covered, reach)
+    canal = automatic.canal & ~drawn
+    broad = _broad(joined & between[..., None])
+    return Material(joined, drawn & ~joined, canal, automatic.covered, reach, broad)
 
 
 def fill_from_mask(mask: sitk.Image, *, material: Material, footprint: BoolArray) -> Occupancy:

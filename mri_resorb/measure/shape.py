@@ -73,18 +73,23 @@ def herniation_type(
     if material.detached.any():
         return "sequestration"
     fragment = whole_fragment(material, footprint)
-    if _angle_degrees(fragment) > _BULGE_DEGREES:
+    if _angle_degrees(material, footprint) > _BULGE_DEGREES:
         return "bulge"
     if _beyond_disc_height(fragment, boundary=boundary) or _dome_wider_than_base(fragment):
         return "extrusion"
     return "protrusion"
 
 
-def _angle_degrees(fragment: BoolArray) -> float:
-    """Angle of the disc's circumference that the fragment takes, seen from the disc's centre."""
-    filled = TRANSVERSE_MM[fragment.any(axis=(1, 2))]
-    angles = np.degrees(np.arctan2(filled, _DISC_CENTRE_MM))
-    return float(angles.max() - angles.min())
+def _angle_degrees(material: Material, footprint: BoolArray) -> float:
+    """Angle of the disc's circumference that the herniation takes, seen from the disc's centre.
+
+    Its breadth goes on beyond the lateral recesses, where the fragment itself ends.
+    """
+    runs, _ = ndimage.label(material.broad | footprint.any(axis=1))
+    taken = np.isin(runs, np.unique(runs[footprint.any(axis=1)]))
+    edges = TRANSVERSE_MM[taken]
+    low, high = edges.min() - TRANSVERSE_STEP_MM / 2, edges.max() + TRANSVERSE_STEP_MM / 2
+    return float(np.degrees(np.arctan2(high, _DISC_CENTRE_MM) - np.arctan2(low, _DISC_CENTRE_MM)))
 
 
 def _beyond_disc_height(fragment: BoolArray, *, boundary: PosteriorBoundary) -> bool:

@@ -60,7 +60,11 @@ class VolumeError:
 
 
 def volume_error(
-    occupancy: Occupancy, *, boundary_disagreement_mm: float | None, absent: bool = False
+    occupancy: Occupancy,
+    *,
+    boundary_disagreement_mm: float | None,
+    absent: bool = False,
+    left_out_cm3: float = 0.0,
 ) -> VolumeError:
     """Errors of a fragment's volume.
 
@@ -68,6 +72,7 @@ def volume_error(
         boundary_disagreement_mm: how far the two dates' own boundaries lie apart after alignment;
             None where one date stands alone.
         absent: no herniation was found; a small piece may have been missed.
+        left_out_cm3: shallow rim that lies where the other date has no slices.
     """
     mm = 0.1  # cm
     slice_cm = occupancy.image.GetSpacing()[2] * mm
@@ -86,7 +91,7 @@ def volume_error(
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
             "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
-            "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm,
+            "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm + left_out_cm3,
         },
     )
 

@@ -192,6 +192,22 @@ def test_a_slab_that_misses_the_other_dates_footprint_is_never_complete() -> Non
     assert found.change.band is None
 
 
+def test_shallow_rim_beyond_the_other_dates_slices_is_error_and_not_a_change() -> None:
+    """A focal herniation on a broad bulge of 1.8 mm; the follow-up's slices end 10 mm to a side."""
+    focal, rim = dome(depth=7, width=9, height=9.5), box(depth=1.8, width=34, height=9)
+    whole = scanned(SPINE.with_fragment(focal, rim))
+    alone, slab = compare(whole, whole), compare(whole, _slab(whole, 4, 9))
+    for found in (slab.baseline, slab.follow_up):
+        assert found.status == "measured"
+        of_all = fragment(alone.baseline).volume_cm3.value
+        assert fragment(found).volume_cm3.value < 0.95 * of_all, "rim is left out at both dates"
+        assert fragment(found).volume_cm3.high >= of_all
+    percent = slab.change.resorption_percent
+    assert percent is not None
+    assert percent.value == pytest.approx(0, abs=3)
+    assert slab.change.verdict == "no_change_beyond_error"
+
+
 def test_a_central_slab_is_measured_with_a_warning() -> None:
     small = dome(depth=7, width=9, height=9.5)
     whole = scanned(SPINE.with_fragment(small))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -20,6 +22,7 @@ from mri_resorb.measure.fragment import (
     TRANSVERSE_STEP_MM,
     BoolArray,
     Material,
+    find_material,
 )
 from mri_resorb.model import Anatomy, HerniationType, Point
 from mri_resorb.segment.discs import find_discs
@@ -42,7 +45,8 @@ def material(
     reach = np.where(here, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
     sac = drawn(canal) if canal else np.zeros_like(here)
     covered = np.ones(len(TRANSVERSE_MM), bool)
-    return Material(here, drawn(*detached), sac, covered, reach)
+    broad = here[..., DEPTH_MM > 1.0].any(axis=(1, 2))
+    return Material(here, drawn(*detached), sac, covered, reach, broad)
 
 
 def type_of(joined: tuple[Solid, ...], detached: tuple[Solid, ...] = ()) -> HerniationType:
@@ -148,6 +152,20 @@ def test_types(
     assert type_of(joined, detached) == expected
 
 
+def test_a_bulge_is_as_broad_as_the_disc_bulges_and_not_as_the_canal_is_wide() -> None:
+    """The fragment ends at the lateral recesses; what bulges beside them tells what it is."""
+    for width, expected in ((40, "bulge"), (16, "protrusion")):
+        spine = Spine(discs=1).with_fragment(box(depth=3.5, width=width, height=9))
+        anatomy = spine.anatomy(
+            Grid.around(spine.disc_frame().origin_mm, in_plane_mm=0.8, slice_mm=3.0)
+        )
+        seen = find_material(anatomy=anatomy, frame=spine.disc_frame(), boundary=spine.boundary())
+        found = shape.herniation_type(
+            material=seen, footprint=seen.footprint, boundary=spine.boundary()
+        )
+        assert found == expected
+
+
 @pytest.mark.parametrize(
     ("at", "way", "side"),
     [
@@ -208,9 +226,7 @@ def test_canal_compromise_does_not_care_whether_the_sac_is_displaced() -> None:
     """The canal of an anatomy leaves out the fragment; one drawn over it must give the same."""
     fragment = box(depth=8, width=10, height=8)
     over = material((fragment,), canal=box(depth=16, width=20, height=60))
-    beside = Material(
-        over.joined, over.detached, over.canal & ~over.joined, over.covered, over.reach_mm
-    )
+    beside = replace(over, canal=over.canal & ~over.joined)
     one, other = (
         shape.canal_compromise_percent(material=m, fragment=over.joined) for m in (over, beside)
     )
