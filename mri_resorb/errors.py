@@ -2,9 +2,19 @@
 
 from __future__ import annotations
 
+from mri_resorb.languages import Phrase
+
 
 class InputError(Exception):
-    """The input cannot be used: the message says what, where, and what to do."""
+    """The input cannot be used: the message says what, where, and what to do.
+
+    Attributes:
+        words: the message; a phrase where a result may quote it, in any language.
+    """
+
+    def __init__(self, words: str | Phrase) -> None:
+        super().__init__(str(words))
+        self.words = words
 
 
 class LevelNameError(InputError):

@@ -24,6 +24,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mri_resorb.errors import LevelNameError
+from mri_resorb.languages import Language, Phrase, Value, say
 
 if TYPE_CHECKING:
     import SimpleITK as sitk
@@ -138,7 +139,7 @@ class Scan:
             it) of the grid that the files hold, in which masks are written.
         date: acquisition, series or study date, the first that the files have.
         series_uid: SeriesInstanceUID, None for files that have none.
-        chosen_because: one sentence for people: which series was taken and why.
+        chosen_because: which series was taken and why, a sentence.
         slice_thickness_mm: nominal thickness of a slice; None where not said.
         sha256: of each input file that was read, sorted.
         frames: where each slice came from, in the order of the image's slices; empty for volume
@@ -150,7 +151,7 @@ class Scan:
     date: date | None = None
     series_uid: str | None = None
     patient: Patient = field(default_factory=Patient)
-    chosen_because: str = ""
+    chosen_because: Phrase | None = None
     slice_thickness_mm: float | None = None
     field_strength_tesla: float | None = None
     scanner: str | None = None
@@ -162,10 +163,19 @@ class Scan:
 
 @dataclass(frozen=True)
 class Remark:
-    """A warning, or a reason why a figure is not given: a code for programs, words for people."""
+    """A warning, or a reason why a figure is not given.
+
+    Attributes:
+        code: for programs; the words for people stand under it in the catalogues.
+        values: what stands in those words.
+    """
 
     code: str
-    message: str
+    values: Mapping[str, Value] = field(default_factory=dict, hash=False)
+
+    def text(self, language: Language = Language.EN) -> str:
+        """One sentence for people."""
+        return say(f"remarks.{self.code}", language=language, **self.values)
 
 
 @dataclass(frozen=True)
@@ -185,13 +195,13 @@ class LocatedDisc:
     Attributes:
         centre_mm: centre of the disc, LPS.
         source: how it was found: counted up from the sacrum, a point, or a label map.
-        remark: one sentence on what was seen ("lowest disc above the sacrum taken as L5-S1").
+        remark: what was seen ("lowest disc above the sacrum taken as L5-S1"), a sentence.
     """
 
     level: Level
     centre_mm: Point
     source: LevelSource
-    remark: str
+    remark: Phrase
 
 
 @dataclass(frozen=True)

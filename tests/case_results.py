@@ -8,6 +8,7 @@ from datetime import date
 import numpy as np
 import SimpleITK as sitk
 
+from mri_resorb.languages import Phrase
 from mri_resorb.model import (
     Anatomy,
     Band,
@@ -126,11 +127,11 @@ def time_point(
             date=day,
             series_uid="1.2.826.0.1.3680043.8.498.1",
             patient=Patient(id="P1", sex="M", age_years=50),
-            chosen_because="The only sagittal T2 series.",
+            chosen_because=Phrase("choice.volume-file"),
         ),
         status="measured",
         anatomy=parts,
-        disc=LocatedDisc(Level.L3_L4, DISC_CENTRE, "counted", "Third disc above the sacrum."),
+        disc=LocatedDisc(Level.L3_L4, DISC_CENTRE, "counted", Phrase("disc.counted", {"discs": 5})),
         frame=DiscFrame(BACK_OF_DISC, np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]])),
         fragment=Fragment(
             occupancy=occupancy,

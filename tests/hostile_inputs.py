@@ -59,7 +59,7 @@ def outcome(case: HostileInput, folder: Path) -> str:
         return f"`{type(error).__name__}`: {text}"
     scans = got if isinstance(got, tuple) else (got,)
     remarks = [remark for scan in scans for remark in scan.warnings]
-    return "Read." + "".join(f" Warning `{one.code}`: {one.message}" for one in remarks)
+    return "Read." + "".join(f" Warning `{one.code}`: {one.text()}" for one in remarks)
 
 
 def table_row(case: HostileInput, got: str) -> str:

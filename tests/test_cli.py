@@ -22,7 +22,7 @@ CASE = case_result()
 UNDETERMINED = case_result(
     follow_up=refused(),
     change=UNKNOWN,
-    reasons=(Remark("touches-edge", "The fragment touches the last slice."),),
+    reasons=(Remark("fragment-at-edge"),),
 )
 
 
@@ -117,7 +117,7 @@ def test_a_refused_number_ends_with_3_and_is_written(
     answer_with(UNDETERMINED, monkeypatch)
     result = run(tmp_path / "out")
     assert result.exit_code == 3
-    assert "undetermined (The fragment touches the last slice)" in result.stdout
+    assert "undetermined (The fragment reaches the first or last slice" in result.stdout
     made = json.loads((tmp_path / "out" / "result.json").read_text(encoding="utf-8"))
     assert made["status"] == "undetermined"
 

@@ -10,9 +10,10 @@ from typing import Literal
 
 import numpy as np
 
-from mri_resorb.errors import GeometryError, SeriesChoiceError
+from mri_resorb.errors import InputError, SeriesChoiceError
 from mri_resorb.io.contrast import Weighting, fat_suppressed, is_other_region, weighting
 from mri_resorb.io.stacks import MIN_SLICES, Stack, normal
+from mri_resorb.languages import Phrase
 from mri_resorb.model import Remark
 
 Plane = Literal["sagittal", "coronal", "axial", "oblique"]
@@ -78,29 +79,35 @@ class Candidate:
             slice_distance_mm=math.inf if grid is None else grid.spacing_mm[2],
         )
 
-    def __str__(self) -> str:
-        number = self.stack.header.series_number
-        words = [
-            "a series without number" if number is None else f"series {number}",
-            f"({self.plane}",
-            {"unknown": "of unknown weighting", "other": "of another contrast"}.get(
-                self.weighting, self.weighting
-            ),
-        ]
+    @property
+    def phrase(self) -> Phrase:
+        """What it is, in words."""
+        weighted = {"unknown": "series.weighting-unknown", "other": "series.weighting-other"}.get(
+            self.weighting, "series.weighted"
+        )
+        seen_in = Phrase(f"series.{self.plane}")
+        what = [Phrase(weighted, {"plane": seen_in, "weighting": self.weighting})]
         if self.fat_suppressed is not None:
-            words.append("fat-suppressed" if self.fat_suppressed else "not fat-suppressed")
-        slices = len(self.stack.frames)
-        words.append(f"{slices} slice{'s' if slices > 1 else ''})")
-        return f"{words[0]} {words[1]} {', '.join(words[2:])}"
+            fat = "series.fat-suppressed" if self.fat_suppressed else "series.fat-shown"
+            what.append(Phrase(fat))
+        what.append(Phrase("series.slices", {"slices": len(self.stack.frames)}))
+        number = self.stack.header.series_number
+        if number is None:
+            return Phrase("series.unnumbered", {"what": what})
+        return Phrase("series.numbered", {"number": number, "what": what})
+
+    def __str__(self) -> str:
+        return self.phrase.text()
 
 
+_FIRST = "choice.first"
 _RULES: tuple[tuple[str, Callable[[Candidate], float]], ...] = (
-    ("is not named after another part of the body", lambda one: is_other_region(one.stack)),
-    ("is not fat-suppressed", lambda one: {False: 0, None: 1, True: 2}[one.fat_suppressed]),
-    ("is not derived from another", lambda one: "DERIVED" in one.stack.header.image_type),
-    ("has the finest pixels", lambda one: round(one.kind.pixel_mm, 2)),
-    ("has the most slices", lambda one: -len(one.stack.frames)),
-    ("comes first", lambda one: one.stack.header.series_number or 0),
+    ("choice.lumbar", lambda one: is_other_region(one.stack)),
+    ("choice.not-fat-suppressed", lambda one: {False: 0, None: 1, True: 2}[one.fat_suppressed]),
+    ("choice.not-derived", lambda one: "DERIVED" in one.stack.header.image_type),
+    ("choice.finest-pixels", lambda one: round(one.kind.pixel_mm, 2)),
+    ("choice.most-slices", lambda one: -len(one.stack.frames)),
+    (_FIRST, lambda one: one.stack.header.series_number or 0),
 )
 
 
@@ -144,7 +151,7 @@ def fitting(stacks: Sequence[Stack], *, series: str | None) -> Fitting:
     regular = [one for one in wanted if one.stack.grid is not None]
     broken = [one for one in wanted if one.stack.grid is None]
     if not regular:
-        raise max(broken, key=lambda one: len(one.stack.frames)).stack.flaw or GeometryError()
+        raise _flaw(max(broken, key=lambda one: len(one.stack.frames)))
     known = [one for one in regular if one.weighting == "T2"]
     _check_one_study(known or regular)
     if series is None and not known and len(regular) > 1:
@@ -155,17 +162,18 @@ def fitting(stacks: Sequence[Stack], *, series: str | None) -> Fitting:
     return Fitting(tuple(known or regular), tuple(broken))
 
 
-def choose(fitting: Fitting, *, like: Kind | None = None) -> tuple[Candidate, str]:
+def choose(fitting: Fitting, *, like: Kind | None = None) -> tuple[Candidate, Phrase]:
     """The best candidate, of the kind of the other date where there is one, and why, a sentence."""
     rules = (*_likeness_rules(like), *_RULES)
     ordered = sorted(fitting.regular, key=lambda one: tuple(rule(one) for _, rule in rules))
     best = ordered[0]
-    text = str(best)
     if len(ordered) == 1:
-        only = "is the only one that fits" if best.weighting != "T2" else "is the only sagittal T2"
-        return best, f"{text[0].upper()}{text[1:]} {only}."
-    reason = next((why for why, rule in rules if rule(best) != rule(ordered[1])), "comes first")
-    return best, f"{text[0].upper()}{text[1:]}: of {len(ordered)} sagittal series it {reason}."
+        only = "choice.only-sagittal-t2" if best.weighting == "T2" else "choice.only-one-that-fits"
+        return best, Phrase(only, {"series": best.phrase})
+    why = next((name for name, rule in rules if rule(best) != rule(ordered[1])), _FIRST)
+    return best, Phrase(
+        "choice.best", {"series": best.phrase, "count": len(ordered), "why": Phrase(why)}
+    )
 
 
 def choose_pair(baseline: Fitting, follow_up: Fitting) -> tuple[Candidate, Candidate]:
@@ -186,28 +194,15 @@ def remarks(chosen: Candidate, *, fitting: Fitting) -> tuple[Remark, ...]:
     """What to warn of: weighting unproven, wide gaps, a better series left out as broken."""
     found = []
     if chosen.weighting == "unknown":
-        found.append(
-            Remark(
-                "weighting-unknown",
-                "The files say nothing of the weighting; the series was taken for T2.",
-            )
-        )
+        found.append(Remark("weighting-unknown"))
     elif chosen.weighting != "T2":
-        found.append(
-            Remark("not-t2", f"By its header {chosen} is no T2; the method is made for T2.")
-        )
+        found.append(Remark("not-t2", {"series": chosen.phrase}))
     thickness = chosen.stack.frames[0].thickness_mm
     distance = chosen.kind.slice_distance_mm
     if thickness and distance > WIDE_GAP_RATIO * thickness:
-        found.append(
-            Remark(
-                "wide-gaps",
-                f"Slices of {thickness:g} mm lie {distance:.1f} mm apart: much lies between them, "
-                "or every other slice is missing.",
-            )
-        )
+        found.append(Remark("wide-gaps", {"thickness_mm": thickness, "distance_mm": distance}))
     found += [
-        Remark("series-left-out", f"A better series was left out, {one}: {one.stack.flaw}")
+        Remark("series-left-out", {"series": one.phrase, "flaw": _flaw(one).words})
         for one in fitting.broken
         if len(one.stack.frames) >= MIN_SLICES and _rank(one) < _rank(chosen)
     ]
@@ -235,11 +230,16 @@ def _likeness_rules(
         return ()
     return (
         (
-            "has the other date's fat suppression",
+            "choice.same-fat-suppression",
             lambda one: bool(one.fat_suppressed) != bool(like.fat_suppressed),
         ),
-        ("has the other date's resolution", lambda one: not one.kind.resembles(like)),
+        ("choice.same-resolution", lambda one: not one.kind.resembles(like)),
     )
+
+
+def _flaw(broken: Candidate) -> InputError:
+    assert broken.stack.flaw is not None
+    return broken.stack.flaw
 
 
 def _may_be_mri(stack: Stack) -> bool:

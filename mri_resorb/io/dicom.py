@@ -36,6 +36,7 @@ from pydicom.uid import (
 from mri_resorb.errors import PixelDataError
 from mri_resorb.io.attributes import text_of
 from mri_resorb.io.frames import HEADER_KEYWORDS, Frame, frames_of
+from mri_resorb.languages import Phrase
 from mri_resorb.model import SourceFrame
 
 MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
@@ -50,19 +51,19 @@ class Finding:
     """All images below a folder, and what could not be read.
 
     Attributes:
-        damaged: (SeriesInstanceUID or "", sentence) of each DICOM file that is cut off or broken.
+        damaged: (SeriesInstanceUID or "", flaw) of each DICOM file that is cut off or broken.
     """
 
     frames: tuple[Frame, ...]
-    damaged: tuple[tuple[str, str], ...]
+    damaged: tuple[tuple[str, Phrase], ...]
 
 
 def find_frames(paths: Sequence[Path]) -> Finding:
     """Read the headers of all DICOM files among `paths`, recognised by content, not by name."""
     frames: list[Frame] = []
-    damaged: list[tuple[str, str]] = []
+    damaged: list[tuple[str, Phrase]] = []
     for number, path in enumerate(paths, start=1):
-        place = f"File {number} of {len(paths)} (in the order of names)"
+        place = Phrase("flaws.place", {"number": number, "count": len(paths)})
         try:
             if not is_dicom(path):
                 continue
@@ -77,9 +78,9 @@ def find_frames(paths: Sequence[Path]) -> Finding:
                     frames += frames_of(dataset, path=path, place=place)
                 else:
                     series = text_of(dataset, "SeriesInstanceUID")
-                    damaged.append((series, f"{place} is cut off; copy the study again."))
+                    damaged.append((series, Phrase("flaws.file-cut-off", {"place": place})))
         except Exception:  # pydicom raises whatever a broken file leads it to
-            damaged.append(("", f"{place} is damaged DICOM; copy the study again."))
+            damaged.append(("", Phrase("flaws.file-damaged", {"place": place})))
     return Finding(tuple(frames), tuple(damaged))
 
 
@@ -172,7 +173,9 @@ def _public_header(dataset: Dataset) -> Dataset:
     return header
 
 
-def _decode(content: bytes, *, place: str) -> tuple[npt.NDArray[np.float32], pydicom.FileDataset]:
+def _decode(
+    content: bytes, *, place: Phrase
+) -> tuple[npt.NDArray[np.float32], pydicom.FileDataset]:
     """All frames of a file, (frames, rows, columns), with much signal bright, before rescaling."""
     try:
         with quiet_pydicom():

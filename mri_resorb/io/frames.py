@@ -16,6 +16,7 @@ from typing import cast
 from pydicom.dataset import Dataset
 
 from mri_resorb.io.attributes import Values, group_values, plain_values
+from mri_resorb.languages import Phrase
 from mri_resorb.model import Sex
 
 EARLIEST_MRI = date(1980, 1, 1)
@@ -95,7 +96,7 @@ class Header:
     """What a DICOM file says of itself as a whole; None or "" where it says nothing."""
 
     path: Path
-    place: str
+    place: Phrase
     """ "File 7 of 20": how messages name the file."""
     sop_instance: str
     study: str
@@ -165,7 +166,7 @@ class Frame:
     splits: tuple[str, ...]
 
 
-def frames_of(dataset: Dataset, *, path: Path, place: str) -> Iterator[Frame]:
+def frames_of(dataset: Dataset, *, path: Path, place: Phrase) -> Iterator[Frame]:
     """All frames of a file; none for colour images, which are screenshots.
 
     Frames without position where the file does not describe as many as it says it has.
@@ -232,7 +233,7 @@ def _fat_suppressed(values: Values) -> bool | None:
     return bool(options & {"FS", "FATSAT", "FAT_SAT", "SPIR"}) if options else None
 
 
-def _header(values: Values, *, path: Path, place: str) -> Header:
+def _header(values: Values, *, path: Path, place: Phrase) -> Header:
     number = values.number("SeriesNumber")
     scanner = f"{values.text('Manufacturer')} {values.text('ManufacturerModelName')}".strip()
     acquired, born = _acquisition_date(values), values.date("PatientBirthDate")

@@ -38,11 +38,7 @@ def check_identity(one: Header | None, other: Header | None) -> tuple[Remark, ..
     Raises:
         IdentityError: they are different people.
     """
-    unknown = Remark(
-        "identity-unverified",
-        "The files do not both carry a patient ID or birth date: nothing shows that they are of "
-        "one person.",
-    )
+    unknown = Remark("identity-unverified")
     if one is None or other is None:
         return (unknown,)
     differs = [
@@ -73,9 +69,4 @@ def compare_kinds(baseline: Scan, follow_up: Scan) -> tuple[Remark, ...]:
     suppressed = baseline.fat_suppressed, follow_up.fat_suppressed
     if None in suppressed or suppressed[0] == suppressed[1]:
         return ()
-    return (
-        Remark(
-            "different-contrast",
-            "Fat is suppressed at one date and not at the other; no pair of one kind was found.",
-        ),
-    )
+    return (Remark("different-contrast"),)

@@ -263,7 +263,7 @@ def _date(point: TimePoint, *, which: Which) -> DateDocument:
     return DateDocument(
         date=point.scan.date,
         series_uid=point.scan.series_uid,
-        series_chosen_because=point.scan.chosen_because,
+        series_chosen_because=str(point.scan.chosen_because or ""),
         status=point.status,
         volume_cm3=_estimate(fragment.volume_cm3) if fragment else None,
         volume_parts_cm3=_volume_parts(fragment) if fragment else None,
@@ -274,7 +274,7 @@ def _date(point: TimePoint, *, which: Which) -> DateDocument:
         migration=_migration(fragment),
         canal_compromise_percent=fragment.canal_compromise_percent if fragment else None,
         disc_at=point.disc.centre_mm if point.disc else None,
-        disc_remark=point.disc.remark if point.disc else None,
+        disc_remark=point.disc.remark.text() if point.disc else None,
         fragment_mask=fragment_mask_name(which) if fragment else None,
         mask_source="automatic" if point.drawn is None else "person",
         anatomy_mask=anatomy_mask_name(which),
@@ -325,7 +325,7 @@ def _migration(fragment: Fragment | None) -> MigrationDocument | None:
 
 
 def _remarks(remarks: tuple[Remark, ...]) -> tuple[RemarkDocument, ...]:
-    return tuple(RemarkDocument(code=remark.code, message=remark.message) for remark in remarks)
+    return tuple(RemarkDocument(code=remark.code, message=remark.text()) for remark in remarks)
 
 
 if __name__ == "__main__":

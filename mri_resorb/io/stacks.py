@@ -17,6 +17,7 @@ import numpy as np
 from mri_resorb.errors import GeometryError, InputError, PixelDataError
 from mri_resorb.io.dicom import Finding
 from mri_resorb.io.frames import Frame, Header
+from mri_resorb.languages import Phrase, Value
 from mri_resorb.model import FloatArray
 
 if TYPE_CHECKING:
@@ -87,17 +88,15 @@ def stacks(finding: Finding) -> list[Stack]:
     for series in _grouped(finding.frames, _series_key).values():
         usable = [frame for frame in series if frame.position_mm and frame.orientation]
         lost = [frame for frame in series if not (frame.position_mm and frame.orientation)]
-        damaged = [
-            sentence for uid, sentence in finding.damaged if uid and uid == series[0].header.series
-        ]
+        damaged = [flaw for uid, flaw in finding.damaged if uid and uid == series[0].header.series]
         for frames in _split(_without_copies(usable)):
             stack = _judged(frames)
             placeless = [frame for frame in lost if _shape(frame) == _shape(frames[0])]
             if damaged:
                 stack = replace(stack, grid=None, flaw=PixelDataError(damaged[0]))
             elif placeless:
-                message = f"{placeless[0].header.place} does not say where its image lies."
-                stack = replace(stack, grid=None, flaw=GeometryError(message))
+                flaw = _flaw("file-without-place", place=placeless[0].header.place)
+                stack = replace(stack, grid=None, flaw=flaw)
             found.append(stack)
     return found
 
@@ -123,10 +122,8 @@ def grid(frames: Sequence[Frame]) -> Grid:
     sideways = (positions - positions[0]) @ direction[:, :2]
     worst = int(np.argmax(np.linalg.norm(sideways, axis=1)))
     if np.linalg.norm(sideways[worst]) > SIDEWAYS_TOLERANCE_MM:
-        raise GeometryError(
-            f"The slice at {along[worst]:.1f} mm is shifted sideways by "
-            f"{np.linalg.norm(sideways[worst]):.1f} mm against the first."
-        )
+        shift_mm = float(np.linalg.norm(sideways[worst]))
+        raise _flaw("sideways", at_mm=float(along[worst]), shift_mm=shift_mm)
     between_rows, between_columns = frames[0].spacing_mm or (0.0, 0.0)
     spacing = (between_columns, between_rows, distance)
     check_spacing(in_plane_mm=spacing[:2], slice_distance_mm=distance)
@@ -140,8 +137,7 @@ def check_count(slices: int) -> None:
         GeometryError: fewer than three slices.
     """
     if slices < MIN_SLICES:
-        count = "One slice is" if slices == 1 else f"{slices} slices are"
-        raise GeometryError(f"{count} no volume: it is a localizer, or files are missing.")
+        raise _flaw("too-few-slices", slices=slices)
 
 
 def check_spacing(*, in_plane_mm: Sequence[float], slice_distance_mm: float) -> None:
@@ -153,15 +149,14 @@ def check_spacing(*, in_plane_mm: Sequence[float], slice_distance_mm: float) -> 
     low, high = IN_PLANE_SPACING_MM
     if not all(low <= value <= high for value in in_plane_mm):
         shown = " x ".join(f"{value:g}" for value in in_plane_mm)
-        raise GeometryError(
-            f"The pixel spacing of {shown} mm is outside {low:g}-{high:g} mm; the header is wrong."
-        )
+        raise _flaw("pixel-spacing", spacing_mm=shown, low_mm=low, high_mm=high)
     low, high = SLICE_DISTANCE_MM
     if not low <= slice_distance_mm <= high:
-        raise GeometryError(
-            f"The slice distance of {slice_distance_mm:g} mm is outside {low:g}-{high:g} mm; the "
-            "slice positions are wrong."
-        )
+        raise _flaw("slice-distance", distance_mm=slice_distance_mm, low_mm=low, high_mm=high)
+
+
+def _flaw(name: str, **values: Value) -> GeometryError:
+    return GeometryError(Phrase(f"flaws.{name}", values))
 
 
 def _judged(frames: Sequence[Frame]) -> Stack:
@@ -177,12 +172,12 @@ def _direction(frames: Sequence[Frame]) -> FloatArray:
     row, column = first[:3], first[3:]
     lengths = np.linalg.norm(row), np.linalg.norm(column)
     if not np.allclose(lengths, 1, atol=1e-2) or abs(row @ column) > 1e-2:
-        raise GeometryError("The image orientation is not made of two perpendicular directions.")
+        raise _flaw("orientation")
     through = normal(frames[0].orientation or ())
     for frame in frames:
         if _turn_degrees(frames[0], frame) > PARALLEL_DEGREES:
             at = float(np.dot(frame.position_mm or (), through))
-            raise GeometryError(f"The slice at {at:.1f} mm is not parallel to the others.")
+            raise _flaw("not-parallel", at_mm=at)
     row = row / lengths[0]
     return np.stack([row, np.cross(through, row), through], axis=1)
 
@@ -191,24 +186,16 @@ def _slice_distance(along: FloatArray) -> float:
     """Centre-to-centre distance of sorted places along the normal, mm."""
     gaps = np.diff(along)
     distance = float(np.median(gaps))
-    for gap, place in zip(gaps, along, strict=False):
+    for gap, place in zip(gaps.tolist(), along.tolist(), strict=False):
         if gap < 0.1 * max(distance, SLICE_DISTANCE_MM[0]):
-            raise GeometryError(
-                f"Two images lie at the same slice position, {place:.1f} mm along the normal; "
-                "give a folder with one of the two."
-            )
+            raise _flaw("same-position", at_mm=place)
         steps = round(gap / distance)
         if steps > 1 and abs(gap - steps * distance) < 0.1 * distance:
-            raise GeometryError(
-                f"{'A slice is' if steps == 2 else f'{steps - 1} slices are'} missing at "
-                f"{place + distance:.1f} mm along the normal (slices lie {distance:.2f} mm apart); "
-                "copy or export the series again."
+            raise _flaw(
+                "slices-missing", slices=steps - 1, at_mm=place + distance, distance_mm=distance
             )
         if abs(gap - distance) > POSITION_TOLERANCE * distance + 0.01:
-            raise GeometryError(
-                f"Slices lie {distance:.2f} mm apart, but {gap:.2f} mm after the slice at "
-                f"{place:.1f} mm along the normal."
-            )
+            raise _flaw("irregular", distance_mm=distance, gap_mm=gap, at_mm=place)
     return float((along[-1] - along[0]) / (len(along) - 1))
 
 

@@ -40,6 +40,7 @@ from mri_resorb.io.frames import Header
 from mri_resorb.io.pairing import check_dates, check_identity, compare_kinds
 from mri_resorb.io.stacks import check_count, check_spacing, stacks
 from mri_resorb.io.volume_files import is_volume_file, read_volume_file
+from mri_resorb.languages import Phrase
 from mri_resorb.model import Patient, Remark, Scan, Sex, StudyInput
 
 if TYPE_CHECKING:
@@ -190,9 +191,7 @@ def _dicom(files: Sequence[Path], *, series: str | None) -> _Source:
         )
     found = stacks(finding)
     damaged = tuple(
-        Remark("damaged-file", f"{sentence} It names no series and was left out.")
-        for uid, sentence in finding.damaged
-        if not uid
+        Remark("damaged-file", {"flaw": flaw}) for uid, flaw in finding.damaged if not uid
     )
     return _Source(None, fitting(found, series=series), damaged)
 
@@ -232,7 +231,7 @@ def _read_volume(path: Path) -> Scan:
     return Scan(
         image=image,
         native_orientation=orientation,
-        chosen_because="The volume file that was given.",
+        chosen_because=Phrase("choice.volume-file"),
         sha256=(digest,),
         warnings=repaired,
     )
@@ -275,7 +274,7 @@ def _ready(volume: sitk.Image) -> tuple[sitk.Image, str, tuple[Remark, ...]]:
         whole = sitk.GetImageFromArray(values)
         whole.CopyInformation(image)
         image = whole
-        repaired = (Remark("non-finite", f"{lost} voxels were not numbers and were set to 0."),)
+        repaired = (Remark("non-finite", {"voxels": lost}),)
     if values.min() == values.max():
         raise PixelDataError("All voxels have the same value: there is no picture in the file.")
     return image, native, repaired
@@ -297,8 +296,7 @@ def _corrected(
     scan = replace(scan, date=given or scan.date, patient=patient)
     if scan.date is not None:
         return scan
-    remark = Remark("no-date", f"The files carry no date; without {option} there is no interval.")
-    return _warned(scan, (remark,))
+    return _warned(scan, (Remark("no-date", {"option": option}),))
 
 
 def _warned(scan: Scan, remarks: tuple[Remark, ...]) -> Scan:

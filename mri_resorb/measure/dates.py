@@ -85,8 +85,8 @@ def place(*, scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | 
     anatomy = without_other_discs(anatomy, located.disc)
     try:
         frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=located.disc.frame)
-    except BoundaryNotSeenError as error:
-        reason = Remark("boundary-not-seen", str(error))
+    except BoundaryNotSeenError:
+        reason = Remark("boundary-not-seen")
         return Refused(scan, anatomy, located.located, "incomplete", reason)
     return Placed(scan, anatomy, located.located, frame, boundary)
 
@@ -112,8 +112,8 @@ def share_frame(
             fit_posterior_boundary(anatomy=date.anatomy, frame=frame)
             for date, frame in ((baseline, alignment.baseline), (follow_up, alignment.follow_up))
         ]
-    except BoundaryNotSeenError as error:
-        reason = Remark("pair-misaligned", str(error))
+    except BoundaryNotSeenError:
+        reason = Remark("boundary-not-shared")
     else:
         apart_mm = boundary_distance_mm(*own)
         if alignment.bone_dice >= BONE_DICE_LEAST and apart_mm <= DISAGREEMENT_MOST_MM:
@@ -132,11 +132,7 @@ def share_frame(
                     disagreement_mm=apart_mm,
                 ),
             )
-        reason = Remark(
-            "pair-misaligned",
-            "The vertebrae of the two dates do not align well enough to compare the fragment "
-            f"(overlap {alignment.bone_dice:.2f}, boundaries {apart_mm:.1f} mm apart).",
-        )
+        reason = Remark("pair-misaligned", {"overlap": alignment.bone_dice, "apart_mm": apart_mm})
     return tuple(  # type: ignore[return-value]
         Refused(date.scan, date.anatomy, date.located, "undetermined", reason)
         for date in (baseline, follow_up)
@@ -227,11 +223,7 @@ def _measured(
             pieces=pieces,
         )
         if _half_seen(material, pieces=pieces, filled=filled):
-            half_seen = Remark(
-                "piece-half-seen",
-                "Where the other date has a detached piece, this one shows something that is "
-                "neither clearly disc material nor clearly free of it.",
-            )
+            half_seen = Remark("piece-half-seen")
             return replace(point, status="undetermined", reason=half_seen), None
     else:
         filled = fill_from_mask(mask, material=material, footprint=footprint)
@@ -259,24 +251,12 @@ def _half_seen(material: Material, *, pieces: BoolArray | None, filled: Occupanc
 def _incomplete(material: Material, *, footprint: BoolArray, filled: Occupancy) -> Remark | None:
     """Why the fragment, or its absence, is not wholly seen."""
     if filled.touches_edge:
-        return Remark(
-            "fragment-at-edge",
-            "The fragment reaches the first or last slice or the image's edge, so part of it may "
-            "be outside of the scan.",
-        )
+        return Remark("fragment-at-edge")
     if footprint[~material.covered].any():
-        return Remark(
-            "footprint-not-covered",
-            "The slices of this date do not cover all of the place where the fragment lies at the "
-            "other date.",
-        )
+        return Remark("footprint-not-covered")
     central = np.abs(TRANSVERSE_MM) <= CENTRAL_MM
     if not footprint.any() and not material.is_herniated and not material.covered[central].all():
-        return Remark(
-            "level-not-covered",
-            "The slices do not cover the middle of the disc, so a herniation could be outside of "
-            "them; a series that covers the whole canal is needed.",
-        )
+        return Remark("level-not-covered")
     return None
 
 
@@ -287,8 +267,7 @@ def _coverage_warnings(material: Material) -> tuple[Remark, ...]:
     return (
         Remark(
             "lateral-coverage",
-            f"The slices cover {seen.min():.0f} to {seen.max():+.0f} mm from the midline and do "
-            "not reach both lateral recesses; what lies further out is not seen.",
+            {"from_mm": float(seen.min()), "to_mm": float(seen.max())},
         ),
     )
 

@@ -44,7 +44,7 @@ def case_text(case: CaseResult) -> str:
         f"Volume: {_volumes(case)}",
         f"Resorption: {wording.resorption(case)}",
         f"Verdict: {wording.verdict(case)}",
-        *(f"Note: {warning.message}" for warning in case.warnings),
+        *(f"Note: {warning.text()}" for warning in case.warnings),
         f"Definitions {DEFINITIONS_VERSION}, mri-resorb {__version__}. {wording.DISCLAIMER}",
     ]
     return "\n".join(" ".join(line.split()) for line in lines) + "\n"

@@ -100,4 +100,4 @@ def verdict(case: CaseResult) -> str:
 
 def reasons(remarks: Sequence[Remark]) -> str:
     """Several remarks one after the other, without the last full stop."""
-    return ". ".join(remark.message.strip().rstrip(".") for remark in remarks)
+    return ". ".join(remark.text().rstrip(".") for remark in remarks)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import SimpleITK as sitk
 
+from mri_resorb.languages import Phrase, Value
 from mri_resorb.model import FloatArray, Level, LocatedDisc, Point, Remark
 from mri_resorb.segment.discs import Disc
 
@@ -30,9 +31,9 @@ class Found:
 class LevelNotFoundError(Exception):
     """The level cannot be named safely; carries the reason as a `Remark`."""
 
-    def __init__(self, code: str, message: str) -> None:
-        super().__init__(message)
-        self.reason = Remark(code, message)
+    def __init__(self, code: str, **values: Value) -> None:
+        super().__init__(code)
+        self.reason = Remark(code, values)
 
 
 def locate_pair(
@@ -65,7 +66,7 @@ def locate_pair(
             if first is not None:
                 _check_alike(baseline, first, follow_up, second)
         elif first is None:
-            raise LevelNotFoundError("no-disc-at-point", "The disc is not found in the baseline.")
+            raise LevelNotFoundError("no-disc-at-point", distance_mm=_POINT_TOLERANCE_MM)
         else:
             second = _same_disc(baseline, first, follow_up)
     except LevelNotFoundError as error:
@@ -74,15 +75,12 @@ def locate_pair(
 
 
 def _found(discs: tuple[Disc, ...], index: int, *, level: Level, by_point: bool) -> Found:
-    view = f"{len(discs)} disc{'s' if len(discs) != 1 else ''} in view"
-    how = (
-        f"Disc at the given point taken as {level}"
+    remark = (
+        Phrase("disc.at-point", {"level": level, "discs": len(discs)})
         if by_point
-        else ("Lowest disc above the sacrum taken as L5-S1")
+        else Phrase("disc.counted", {"discs": len(discs)})
     )
-    located = LocatedDisc(
-        level, discs[index].centre_mm, "point" if by_point else "counted", f"{how}; {view}."
-    )
+    located = LocatedDisc(level, discs[index].centre_mm, "point" if by_point else "counted", remark)
     return Found(discs[index], located)
 
 
@@ -91,10 +89,7 @@ def _counted(discs: tuple[Disc, ...], level: Level) -> int:
     index = lowest + level.discs_above_sacrum
     _check_row(discs[lowest : index + 1], level=level)
     if index >= len(discs):
-        raise LevelNotFoundError(
-            "level-not-in-view",
-            f"{level} is not in view: only {len(discs) - lowest} discs are seen above the sacrum.",
-        )
+        raise LevelNotFoundError("level-not-in-view", level=level, discs=len(discs) - lowest)
     return index
 
 
@@ -105,7 +100,7 @@ def _same_disc(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ..
     except LevelNotFoundError:
         return most_alike(baseline, index, follow_up)
     if not 0 <= second < len(follow_up):
-        raise LevelNotFoundError("disc-not-found-again", "The disc is not in the follow-up's view.")
+        raise LevelNotFoundError("disc-not-found-again")
     _check_alike(baseline, index, follow_up, second)
     return second
 
@@ -150,21 +145,12 @@ def most_alike(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ..
     }
     order = sorted(differences, key=differences.__getitem__)
     if not order or differences[order[0]] > _ROW_DIFFERENCE_MOST_MM:
-        raise LevelNotFoundError(
-            "disc-not-found-again",
-            "No disc of the follow-up has neighbours like those of the disc pointed at.",
-        )
+        raise LevelNotFoundError("disc-not-found-again")
     if len(order) > 1 and differences[order[1]] < 1.5 * differences[order[0]] + 0.3:
-        raise LevelNotFoundError(
-            "disc-match-doubtful",
-            "The discs of the follow-up are alike to those of the baseline in two ways; the disc "
-            "pointed at cannot be told safely.",
-        )
+        raise LevelNotFoundError("disc-match-doubtful")
     found = index + order[0]
     if not 0 <= found < len(follow_up):
-        raise LevelNotFoundError(
-            "disc-not-found-again", "The disc pointed at is outside of the follow-up's view."
-        )
+        raise LevelNotFoundError("disc-not-found-again")
     return found
 
 
@@ -207,11 +193,7 @@ def _check_alike(
         return
     better = [other for other in differences.values() if 1.5 * other + 0.5 < counted]
     if better or counted > _ROW_DIFFERENCE_MOST_MM:
-        raise LevelNotFoundError(
-            "levels-disagree",
-            "The discs counted at the two dates have different neighbours, so one count is wrong; "
-            "point at the disc with --disc-at.",
-        )
+        raise LevelNotFoundError("levels-disagree")
 
 
 def _disc_at(discs: tuple[Disc, ...], point: Point) -> int:
@@ -226,15 +208,11 @@ def _disc_at(discs: tuple[Disc, ...], point: Point) -> int:
         return float(np.linalg.norm((voxels - index) * spacing, axis=1).min())
 
     if not discs:
-        raise LevelNotFoundError("no-disc", "No intervertebral disc is seen in the scan.")
+        raise LevelNotFoundError("no-disc")
     distances = [distance(disc) for disc in discs]
     nearest = int(np.argmin(distances))
     if distances[nearest] > _POINT_TOLERANCE_MM:
-        raise LevelNotFoundError(
-            "no-disc-at-point",
-            f"No disc is seen within {_POINT_TOLERANCE_MM:.0f} mm of the given point; "
-            "give a point inside the disc in patient millimetres (LPS).",
-        )
+        raise LevelNotFoundError("no-disc-at-point", distance_mm=_POINT_TOLERANCE_MM)
     return nearest
 
 
@@ -247,24 +225,12 @@ def lumbosacral_disc(discs: tuple[Disc, ...]) -> int:
     """
     on_sacrum = [k for k, disc in enumerate(discs) if disc.sacrum_below > 0.5]
     if not on_sacrum:
-        raise LevelNotFoundError(
-            "sacrum-not-seen",
-            "The sacrum is not seen under any disc, so levels cannot be counted; "
-            "point at the disc with --disc-at.",
-        )
+        raise LevelNotFoundError("sacrum-not-seen")
     index = on_sacrum[-1]
     if index > 0 or len(on_sacrum) > 1:
-        raise LevelNotFoundError(
-            "transitional-anatomy",
-            "A disc is seen below the first sacral segment: a transitional vertebra is suspected "
-            "and the levels cannot be counted safely; point at the disc with --disc-at.",
-        )
+        raise LevelNotFoundError("transitional-anatomy")
     if discs[index].sacrum_below < 0.8:
-        raise LevelNotFoundError(
-            "sacrum-doubtful",
-            "The bone under the lowest disc is not clearly the sacrum, so levels cannot be "
-            "counted safely; point at the disc with --disc-at.",
-        )
+        raise LevelNotFoundError("sacrum-doubtful")
     return index
 
 
@@ -273,8 +239,4 @@ def _check_row(discs: tuple[Disc, ...], *, level: Level) -> None:
     steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
     low, high = _NEIGHBOUR_DISTANCE_MM
     if np.any((steps < low) | (steps > high)):
-        raise LevelNotFoundError(
-            "level-count-doubtful",
-            f"A disc between the sacrum and {level} seems to be missing or doubled, so levels "
-            "cannot be counted safely; point at the disc with --disc-at.",
-        )
+        raise LevelNotFoundError("level-count-doubtful", level=level)

@@ -182,7 +182,7 @@ def test_enhanced_multiframe_with_frames_out_of_order(tmp_path: Path) -> None:
     dicom_files.write([dataset], tmp_path)
     scan = read_study(tmp_path)
     assert truth_error(scan.image) < ROUNDING / 2
-    assert "sagittal T2" in scan.chosen_because
+    assert "sagittal T2" in str(scan.chosen_because)
     assert scan.slice_thickness_mm == 4.0
 
 
@@ -207,7 +207,7 @@ def test_enhanced_class_with_one_frame_a_file_and_hardly_any_header(tmp_path: Pa
     assert truth_error(scan.image) < ROUNDING
     assert scan.date is None
     assert scan.series_uid == "702807833"
-    assert "unknown weighting" in scan.chosen_because
+    assert "unknown weighting" in str(scan.chosen_because)
 
 
 @pytest.mark.parametrize(

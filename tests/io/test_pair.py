@@ -72,7 +72,7 @@ def test_missing_dates_are_warned_of(tmp_path: Path) -> None:
     assert baseline.warnings == ()
     (remark,) = follow_up.warnings
     assert remark.code == "no-date"
-    assert "--follow-up-date" in remark.message
+    assert "--follow-up-date" in remark.text()
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ def test_the_kind_that_both_dates_have_is_taken(tmp_path: Path) -> None:
     follow_up = _study(tmp_path / "b", {"StudyDate": "20190202", **STIR})
     scans = read_pair(StudyInput(baseline), StudyInput(follow_up))
     assert [scan.fat_suppressed for scan in scans] == [True, True]
-    assert "other date's fat suppression" in scans[0].chosen_because
+    assert "other date's fat suppression" in str(scans[0].chosen_because)
 
 
 def test_the_resolution_that_both_dates_have_is_taken(tmp_path: Path) -> None:
@@ -120,7 +120,7 @@ def test_the_resolution_that_both_dates_have_is_taken(tmp_path: Path) -> None:
     follow_up = _study(tmp_path / "b", {"grid": coarse, "StudyDate": "20190202"})
     scans = read_pair(StudyInput(baseline), StudyInput(follow_up))
     assert [scan.image.GetSpacing()[0] for scan in scans] == [2.0, 2.0]
-    assert "other date's resolution" in scans[0].chosen_because
+    assert "other date's resolution" in str(scans[0].chosen_because)
 
 
 def test_a_resolution_of_both_is_found_though_each_has_a_finer_one(tmp_path: Path) -> None:

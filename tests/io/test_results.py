@@ -21,7 +21,7 @@ from mri_resorb.model import (
     SizeMm,
 )
 
-REASON = Remark("touches-edge", "The fragment touches the last slice.")
+REASON = Remark("fragment-at-edge")
 
 
 def read(case: CaseResult) -> dict[str, object]:
@@ -108,7 +108,7 @@ def test_unknown_is_null_and_never_zero() -> None:
     )
     made = read(case)
     assert made["status"] == "undetermined"
-    assert made["reasons"] == [{"code": REASON.code, "message": REASON.message}]
+    assert made["reasons"] == [{"code": REASON.code, "message": REASON.text()}]
     assert made["patient"] == {"id": None, "sex": None, "age_years": None}
     assert made["interval"] is None
     assert made["baseline"]["volume_cm3"]["value"] == 1.2

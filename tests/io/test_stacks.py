@@ -19,6 +19,7 @@ from scipy.spatial.transform import Rotation
 
 from mri_resorb.errors import GeometryError, PixelDataError
 from mri_resorb.io.studies import read_study
+from mri_resorb.languages import decimal
 
 GRID = Grid(slices=9)
 X_MM = GRID.positions()[:, 0]
@@ -43,7 +44,7 @@ def test_missing_slices_are_named_by_place(lost: set[int], angle: float) -> None
         _read(kept, Path(folder))
     assert "missing" in str(caught.value) or "apart" in str(caught.value)
     if len(lost) == 1:
-        assert f"missing at {first:.1f} mm" in str(caught.value)
+        assert f"missing at {decimal(first, places=1)} mm" in str(caught.value)
 
 
 def _shift(dataset: Dataset, offset: tuple[float, float, float]) -> None:
@@ -73,11 +74,14 @@ def _set(**attributes: object) -> Callable[[Dataset], None]:
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda datasets: _shift(datasets[4], (1.0, 0, 0)), "3.40 mm after the slice at"),
-        (lambda datasets: _shift(datasets[4], (0, 0.5, 0)), "shifted sideways by 0.5 mm"),
-        (lambda datasets: _tilt(datasets[4], 1.0), f"at {-X_MM[4]:.1f} mm is not parallel"),
-        (lambda datasets: _tilt(datasets[4], 45.0), f"missing at {-X_MM[4]:.1f} mm"),
-        (_double, f"same slice position, {-X_MM[4]:.1f} mm"),
+        (lambda datasets: _shift(datasets[4], (1.0, 0, 0)), "3,40 mm after the slice at"),
+        (lambda datasets: _shift(datasets[4], (0, 0.5, 0)), "shifted sideways by 0,5 mm"),
+        (
+            lambda datasets: _tilt(datasets[4], 1.0),
+            f"at {decimal(-X_MM[4], places=1)} mm is not parallel",
+        ),
+        (lambda datasets: _tilt(datasets[4], 45.0), f"missing at {decimal(-X_MM[4], places=1)} mm"),
+        (_double, f"same slice position, {decimal(-X_MM[4], places=1)} mm"),
         (lambda datasets: _set(PixelSpacing=[1.0, 1.0])(datasets[4]), "missing"),
         (lambda datasets: datasets.__delitem__(slice(2, None)), "2 slices are no volume"),
         (lambda datasets: datasets.__delitem__(slice(1, None)), "One slice is no volume"),

@@ -276,11 +276,12 @@ def test_absent_at_both_dates() -> None:
 
 @pytest.mark.parametrize("found_disc", [True, False])
 def test_undetermined_says_why_and_keeps_the_other_dates_figures(found_disc: bool) -> None:
-    reason = Remark("touches-edge", "At follow-up the fragment touches the last slice.")
+    reason = Remark("fragment-at-edge")
     case = case_result(follow_up=refused(found=found_disc), change=UNKNOWN, reasons=(reason,))
     found = lines(case)
     assert found["Result"].startswith(
-        "undetermined (At follow-up the fragment touches the last slice). Here it is 3 months"
+        "undetermined (The fragment reaches the first or last slice or the image's edge, so part "
+        "of it may be outside of the scan). Here it is 3 months"
     )
     assert found["Diagnosis"].startswith("extruded herniated disc L3-L4")
     assert found["Volume"].startswith("1,20 cm³")
@@ -296,7 +297,7 @@ def test_undetermined_baseline_gives_no_diagnosis() -> None:
     case = case_result(
         baseline=refused(day=date(2018, 11, 5)),
         change=UNKNOWN,
-        reasons=(Remark("no-spine", "No lumbar spine at baseline."),),
+        reasons=(Remark("no-disc"),),
     )
     assert lines(case)["Diagnosis"] == "L3-L4, not determined at baseline"
 
@@ -339,5 +340,5 @@ def test_nothing_short_of_it_is_called_100_percent(value: float, shown: str) -> 
 
 
 def test_warnings_are_told() -> None:
-    warning = Remark("lateral-coverage", "The slices do not reach the lateral recesses.")
-    assert lines(case_result(warnings=(warning,)))["Note"] == warning.message
+    warning = Remark("different-contrast")
+    assert lines(case_result(warnings=(warning,)))["Note"] == warning.text()

@@ -26,7 +26,7 @@ from mri_resorb.model import CaseResult, Level, Remark, TimePoint
 from mri_resorb.report.figures import overlay_figure
 
 FRAGMENT = (1.0, 0.83, 0.0)
-REASON = Remark("touches-edge", "The fragment touches the last slice.")
+REASON = Remark("fragment-at-edge")
 
 
 def panels(case: CaseResult) -> tuple[Axes, Axes]:

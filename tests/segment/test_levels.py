@@ -49,7 +49,7 @@ def disc_number(found: Found | Remark, spine: Spine) -> int:
 
 def code(found: Found | Remark) -> str:
     assert isinstance(found, Remark), found
-    assert found.message.endswith(".")
+    assert found.text().endswith(".")
     return found.code
 
 
