@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.box import SIMPLE
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
@@ -11,7 +12,7 @@ from rich.text import Text
 from mri_resorb.cohort import wording
 from mri_resorb.cohort.agreement import Agreement, Comparison
 from mri_resorb.cohort.half_volume import TimeToHalf
-from mri_resorb.cohort.incidence import Incidence
+from mri_resorb.cohort.incidence import NOT_STATED, Incidence
 from mri_resorb.cohort.published import PUBLISHED, share
 from mri_resorb.cohort.summary import Cohort
 from mri_resorb.model import Estimate
@@ -33,7 +34,7 @@ def cohort_tables(cohort: Cohort) -> Group:
 
 def agreement_tables(comparison: Comparison) -> Group:
     """A table of all figures, the verdicts, and what was not compared."""
-    table = Table(title="Agreement of A and B (95 % intervals)")
+    table = _table("Agreement of A and B (95 % intervals)")
     table.add_column("")
     for agreement in comparison.agreements:
         name, unit, _ = wording.FIGURE_WORDS[agreement.figure]
@@ -56,6 +57,11 @@ def agreement_tables(comparison: Comparison) -> Group:
     )
 
 
+def _table(title: str) -> Table:
+    """Narrow enough for a terminal of 80 columns."""
+    return Table(box=SIMPLE, pad_edge=False, padding=0, title=title)
+
+
 def _counted(cohort: Cohort) -> str:
     verdicts = ", ".join(
         f"{verdict.replace('_', ' ')} {count}" for verdict, count in cohort.verdicts.items()
@@ -72,12 +78,11 @@ def _counted(cohort: Cohort) -> str:
 
 
 def _incidence_table(cohort: Cohort) -> Table:
-    table = Table(title="Resorbed, % of cases with a herniation at baseline (Wilson 95 %)")
-    table.add_column("")
-    table.add_column("cases", justify="right")
-    for words in wording.DEFINITION_WORDS.values():
-        table.add_column(words)
-    table.add_column("decreases within error")
+    table = _table("Resorbed, % of cases with a herniation at baseline (Wilson 95 %)")
+    table.add_column("", no_wrap=True)
+    table.add_column("cases", justify="right", no_wrap=True)
+    for words in (*wording.DEFINITION_WORDS.values(), "any, within error"):
+        table.add_column(words, overflow="fold", min_width=max(map(len, words.split())))
     rows: dict[tuple[str, str], list[Incidence]] = {}
     for entry in cohort.incidences:
         rows.setdefault((entry.grouping, entry.group), []).append(entry)
@@ -86,8 +91,8 @@ def _incidence_table(cohort: Cohort) -> Table:
         if grouping != last:
             table.add_section()
         last = grouping
-        words = wording.GROUPING_WORDS[entries[0].grouping]
-        label = group if grouping == "all" else f"{words}: {group}"
+        is_plain = grouping in ("all", "type", "level", "interval") and group != NOT_STATED
+        label = group if is_plain else f"{entries[0].grouping} {group}"
         fallen = next(entry for entry in entries if entry.definition == "any-decrease")
         doubtful = f"{fallen.within_error} of {fallen.resorbed}"
         table.add_row(label, str(fallen.cases), *map(_share, entries), doubtful)
@@ -95,11 +100,13 @@ def _incidence_table(cohort: Cohort) -> Table:
 
 
 def _share(entry: Incidence) -> str:
-    return _NONE if entry.percent is None else wording.interval(entry.percent)
+    if entry.percent is None:
+        return _NONE
+    return f"{entry.percent.value:.0f} ({entry.percent.low:.0f}-{entry.percent.high:.0f})"
 
 
 def _rate_table(cohort: Cohort) -> Table:
-    table = Table(title="Resorption, % a day")
+    table = _table("Resorption, % a day")
     for words in ("", "cases", "median (95 %)", "middle half"):
         table.add_column(words)
     for rate in cohort.rates_percent_per_day:
@@ -127,13 +134,14 @@ def _half(time: TimeToHalf | None) -> str:
 
 
 def _published_table() -> Table:
-    table = Table(title="Published, under conservative treatment")
-    for words in ("source", "resorbed means", "of", "%", "found at"):
+    """Where each was found stands in the document."""
+    table = _table("Published, under conservative treatment, %")
+    for words in ("source", "resorbed means", "of", "%"):
         table.add_column(words)
     for entry in PUBLISHED:
         with_interval = share(entry)
         means = (
-            "as each paper defined it"
+            "as defined there"
             if entry.definition == "as-defined-by-each-paper"
             else wording.DEFINITION_WORDS[entry.definition]
         )
@@ -142,7 +150,7 @@ def _published_table() -> Table:
             if with_interval
             else wording.number(entry.percent, places=1)
         )
-        table.add_row(entry.source.reference, means, entry.group, percent, entry.source.found_at)
+        table.add_row(entry.source.reference, means, entry.group, percent)
     return table
 
 

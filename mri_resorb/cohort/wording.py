@@ -5,23 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from mri_resorb.cohort.agreement import Figure
-from mri_resorb.cohort.incidence import Definition, Grouping
+from mri_resorb.cohort.incidence import Definition
 from mri_resorb.model import Estimate
 
 DEFINITION_WORDS: Mapping[Definition, str] = {
     "any-decrease": "any decrease",
-    "beyond-error": "decrease beyond error",
-    "over-25": "25 % or more",
-    "over-50": "50 % or more",
+    "beyond-error": "beyond error",
+    "over-25": "25 % or over",
+    "over-50": "50 % or over",
     "complete": "complete",
-}
-GROUPING_WORDS: Mapping[Grouping, str] = {
-    "all": "all",
-    "type": "type at baseline",
-    "level": "level",
-    "sex": "sex",
-    "age": "age, years",
-    "interval": "between the dates",
 }
 FIGURE_WORDS: Mapping[Figure, tuple[str, str, int]] = {
     "baseline_cm3": ("volume at baseline", "cm³", 2),
