@@ -1,0 +1,298 @@
+"""Both dates' pictures of one plane, and the change between them, linked place by place."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import ceil
+from typing import Literal
+
+import numpy as np
+import numpy.typing as npt
+import SimpleITK as sitk
+
+from mri_resorb.model import CaseResult, DiscFrame, TimePoint
+from mri_resorb.report.html import encode, planes
+from mri_resorb.report.html.planes import AxialVolume, Edges, Picture, SagittalView
+
+Plane = Literal["sagittal", "axial"]
+
+MOST_STEPS = 25
+"""More places than this are thinned out, to keep the page small."""
+_CHANGE_PIXELS = 180
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One date's pictures, by a number that the steps refer to.
+
+    Attributes:
+        pictures: empty where the date has none in this plane.
+        frame_to_picture: SVG matrix from the frame's axes to this picture's, for the line where
+            the other plane cuts it; None without a frame.
+    """
+
+    pictures: Mapping[int, Picture]
+    field_mm: float
+    edges: Edges
+    frame_to_picture: tuple[float, ...] | None
+
+
+@dataclass(frozen=True)
+class ChangePicture:
+    """What was lost and gained, to be laid over the baseline's picture of the same number.
+
+    Attributes:
+        overlay: data URI of a transparent picture; None where nothing changed.
+        before, after: SVG paths of the fragment at both dates.
+    """
+
+    overlay: str | None
+    before: str
+    after: str
+
+
+@dataclass(frozen=True)
+class Step:
+    """One place of the scroll: which picture each date shows, None where its slices do not lie."""
+
+    offset_mm: float
+    baseline: int | None
+    follow_up: int | None
+
+
+@dataclass(frozen=True)
+class Stack:
+    """One plane of the case.
+
+    Attributes:
+        change: by the number of the baseline's picture; None where a date has no figures.
+        start: index of the step that is shown first: the one with the most fragment.
+        aligned: both dates lie in one frame.
+    """
+
+    plane: Plane
+    baseline: Panel
+    follow_up: Panel
+    change: Mapping[int, ChangePicture] | None
+    steps: tuple[Step, ...]
+    start: int
+    aligned: bool
+
+
+def stacks(case: CaseResult) -> list[Stack]:
+    """The planes of a case: sagittal always, axial where a date has its frame."""
+    baseline, follow_up = (planes.around_level(p) for p in (case.baseline, case.follow_up))
+    axial = _axial_stack(baseline, follow_up)
+    return [_sagittal_stack(baseline, follow_up), *([] if axial is None else [axial])]
+
+
+def _sagittal_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack:
+    """The series' own slices of both dates, the nearest ones together."""
+    views = (
+        planes.sagittal_view(baseline, like=baseline),
+        planes.sagittal_view(follow_up, like=baseline),
+    )
+    steps = _thinned(_sagittal_steps(*views))
+    panels = [
+        _sagittal_panel(view, indices=sorted({n for n in shown if n is not None}))
+        for view, shown in zip(
+            views,
+            ([s.baseline for s in steps], [s.follow_up for s in steps]),
+            strict=True,
+        )
+    ]
+    return Stack(
+        plane="sagittal",
+        baseline=panels[0],
+        follow_up=panels[1],
+        change=_sagittal_change(views, indices=list(panels[0].pictures)),
+        steps=steps,
+        start=_fullest(steps, panels[0], panels[1]),
+        aligned=_aligned(baseline, follow_up),
+    )
+
+
+def _axial_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack | None:
+    """Planes parallel to the disc, resampled from the sagittal slices; None without a frame."""
+    points = (baseline, follow_up)
+    if all(point.frame is None for point in points):
+        return None
+    heights = planes.axial_heights_mm(points)
+    volumes = [
+        None if point.frame is None else planes.axial_volume(point, heights_mm=heights)
+        for point in points
+    ]
+    panels = [
+        _axial_panel(volume, point=point) for volume, point in zip(volumes, points, strict=True)
+    ]
+    numbers = range(len(heights))
+    steps = tuple(
+        Step(
+            offset_mm=float(heights[n]),
+            baseline=n if panels[0].pictures else None,
+            follow_up=n if panels[1].pictures else None,
+        )
+        for n in numbers
+    )
+    return Stack(
+        plane="axial",
+        baseline=panels[0],
+        follow_up=panels[1],
+        change=_axial_change(*volumes),
+        steps=steps,
+        start=_fullest(steps, panels[0], panels[1]),
+        aligned=_aligned(baseline, follow_up),
+    )
+
+
+def _aligned(baseline: TimePoint, follow_up: TimePoint) -> bool:
+    return baseline.frame is not None and follow_up.frame is not None
+
+
+def _sagittal_panel(view: SagittalView, *, indices: list[int]) -> Panel:
+    matrix = None
+    if view.turned is not None:
+        matrix = (*(round(float(value), 4) for value in view.turned.T.ravel()), 0, 0)
+    return Panel(
+        pictures=planes.sagittal_pictures(view, indices=indices),
+        field_mm=view.field_mm,
+        edges=view.edges,
+        frame_to_picture=matrix,
+    )
+
+
+def _axial_panel(volume: AxialVolume | None, *, point: TimePoint) -> Panel:
+    pictures = [] if volume is None else planes.axial_pictures(volume, point=point)
+    return Panel(
+        pictures=dict(enumerate(pictures)),
+        field_mm=planes.AXIAL_FIELD_MM,
+        edges=("R", "L", "A", "P"),
+        frame_to_picture=(1, 0, 0, 1, 0, 0),
+    )
+
+
+def _sagittal_steps(baseline: SagittalView, follow_up: SagittalView) -> list[Step]:
+    """A step for each slice of the date with the closer slices, from right to left."""
+    levels = [_at_level(view) for view in (baseline, follow_up)]
+    spacings = [_slice_distance_mm(view) for view in (baseline, follow_up)]
+    leading = 1 if spacings[1] < 0.95 * spacings[0] else 0
+    places = list((baseline, follow_up)[leading].offsets_mm[levels[leading]])
+    other, apart = (follow_up, baseline)[leading], spacings[1 - leading]
+    beyond = [
+        offset
+        for offset in other.offsets_mm[levels[1 - leading]]
+        if not places or min(abs(offset - place) for place in places) > apart
+    ]
+    steps = []
+    for offset in sorted([*places, *beyond]):
+        shown = [
+            _nearest(view, offset, within_mm=max(0.6 * spacing, 0.1))
+            for view, spacing in zip((baseline, follow_up), spacings, strict=True)
+        ]
+        steps.append(Step(float(offset), shown[0], shown[1]))
+    return steps
+
+
+def _slice_distance_mm(view: SagittalView) -> float:
+    return float(np.diff(view.offsets_mm).mean()) if len(view.offsets_mm) > 1 else 1.0
+
+
+def _at_level(view: SagittalView) -> npt.NDArray[np.bool_]:
+    """Slices that cut the level; all of them where it was not found."""
+    if view.point.frame is None and view.point.disc is None:
+        return np.ones(len(view.offsets_mm), bool)
+    near = np.abs(view.offsets_mm) <= planes.LATERAL_MM
+    return near if near.any() else np.ones(len(view.offsets_mm), bool)
+
+
+def _nearest(view: SagittalView, offset_mm: float, *, within_mm: float) -> int | None:
+    away = np.abs(view.offsets_mm - offset_mm)
+    index = int(away.argmin())
+    return index if away[index] <= within_mm else None
+
+
+def _thinned(steps: Sequence[Step]) -> tuple[Step, ...]:
+    return tuple(steps[:: ceil(len(steps) / MOST_STEPS)])
+
+
+def _fullest(steps: Sequence[Step], baseline: Panel, follow_up: Panel) -> int:
+    """The step with the most fragment at baseline, else at follow-up, else the middle one."""
+    for panel, shown in (
+        (baseline, [step.baseline for step in steps]),
+        (follow_up, [step.follow_up for step in steps]),
+    ):
+        areas = [0.0 if n is None else panel.pictures[n].fragment_mm2 for n in shown]
+        if max(areas) > 0:
+            return int(np.argmax(areas))
+    return int(np.argmin([abs(step.offset_mm) for step in steps]))
+
+
+def _sagittal_change(
+    views: tuple[SagittalView, SagittalView], *, indices: list[int]
+) -> dict[int, ChangePicture] | None:
+    """Baseline minus follow-up on the baseline's slices, the follow-up carried by the frame."""
+    baseline, follow_up = (view.point for view in views)
+    if (
+        baseline.fragment is None
+        or follow_up.fragment is None
+        or baseline.frame is None
+        or follow_up.frame is None
+    ):
+        return None
+    before_image = baseline.fragment.occupancy
+    after_image = sitk.Resample(
+        follow_up.fragment.occupancy,
+        before_image,
+        _between(baseline.frame, follow_up.frame),
+        sitk.sitkLinear,
+    )
+    before, after = (sitk.GetArrayViewFromImage(image) for image in (before_image, after_image))
+    in_plane = views[0].in_plane
+    pictures = {}
+    for index in indices:
+        difference = before[index] - after[index]
+        overlay = None
+        if np.abs(difference).max() > 0:
+            overlay = encode.change_png(
+                encode.turned(
+                    np.asarray(difference, np.float32),
+                    matrix=in_plane.matrix,
+                    offset=in_plane.offset,
+                    field_mm=views[0].field_mm,
+                    pixels_across=_CHANGE_PIXELS,
+                )
+            )
+        pictures[index] = ChangePicture(
+            overlay=overlay,
+            before=planes.sagittal_outline(before[index], view=views[0]),
+            after=planes.sagittal_outline(after[index], view=views[0]),
+        )
+    return pictures
+
+
+def _between(baseline: DiscFrame, follow_up: DiscFrame) -> sitk.AffineTransform:
+    """From the baseline's LPS to the follow-up's, through the frame that both share."""
+    transform = sitk.AffineTransform(3)
+    matrix = follow_up.axes.T @ baseline.axes
+    transform.SetMatrix(matrix.ravel().tolist())
+    shift = np.array(follow_up.origin_mm) - matrix @ np.array(baseline.origin_mm)
+    transform.SetTranslation(shift.tolist())
+    return transform
+
+
+def _axial_change(
+    baseline: AxialVolume | None, follow_up: AxialVolume | None
+) -> dict[int, ChangePicture] | None:
+    if baseline is None or follow_up is None:
+        return None
+    if baseline.fragment is None or follow_up.fragment is None:
+        return None
+    return {
+        n: ChangePicture(
+            overlay=encode.change_png(before - after),
+            before=planes.axial_outline(before),
+            after=planes.axial_outline(after),
+        )
+        for n, (before, after) in enumerate(zip(baseline.fragment, follow_up.fragment, strict=True))
+    }
