@@ -23,11 +23,12 @@ from mri_resorb.model import CaseResult, TimePoint
 
 RESULT_NAME = "result.json"
 CASE_TEXT_NAME = "case.txt"
+HTML_NAME = "report.html"
 OVERLAY_NAME = "overlay.png"
 
 REPORT_SR_NAME = "report.sr.dcm"
 
-OutputName = Literal["picture", "nrrd", "seg", "occupancy-seg", "sr"]
+OutputName = Literal["html", "picture", "nrrd", "seg", "occupancy-seg", "sr"]
 
 
 DATES: tuple[Which, Which] = ("baseline", "follow_up")
@@ -137,6 +138,12 @@ def _write_structured_report(case: CaseResult, folder: Path) -> None:
     made.save_as(folder / REPORT_SR_NAME)
 
 
+def _write_page(case: CaseResult, folder: Path) -> None:
+    from mri_resorb.report.html.page import html_report
+
+    (folder / HTML_NAME).write_text(html_report(case), encoding="utf-8")
+
+
 def _write_picture(case: CaseResult, folder: Path) -> None:
     from mri_resorb.report.figures import overlay_figure
 
@@ -163,6 +170,7 @@ ALWAYS: tuple[Output, ...] = (
 """What every run leaves; `result.json` is the first file, see `mri_resorb.io.result_folder`."""
 
 CHOSEN: dict[OutputName, Output] = {
+    "html": Output("the report, a page for any browser", (HTML_NAME,), _write_page),
     "picture": Output("both dates side by side", (OVERLAY_NAME,), _write_picture),
     "nrrd": Output(
         "fragments for 3D Slicer and ITK-SNAP",
