@@ -106,12 +106,15 @@ class StudyInput:
         series: SeriesInstanceUID, series number or description, to overrule the choice of series.
         date: instead of the files' date.
         fragment_mask: a fragment drawn by a person, measured instead of the automatic one.
+        anatomy: label maps of another program, taken instead of the network's anatomy; two where
+            one holds the structures and the other the names.
     """
 
     path: Path
     series: str | None = None
     date: date | None = None
     fragment_mask: Path | None = None
+    anatomy: tuple[Path, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -186,6 +189,25 @@ class Anatomy:
     disc: sitk.Image
     canal: sitk.Image
     sacrum: sitk.Image
+
+
+@dataclass(frozen=True)
+class LabelledAnatomy:
+    """What another program's label maps say of a scan.
+
+    Attributes:
+        tool: the program, for people.
+        structures: how much of each voxel a structure fills, 0-1, float32, on the scan's grid;
+            disc and vertebra always, canal and sacrum where the maps hold them.
+        disc_at: for each level that the maps name, the middle of its disc, LPS mm.
+        sha256: of each file.
+    """
+
+    tool: str
+    structures: Mapping[Structure, sitk.Image]
+    disc_at: Mapping[Level, Point]
+    sha256: tuple[str, ...]
+    warnings: tuple[Remark, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -363,3 +385,20 @@ class CaseResult:
     def interval_months(self) -> float | None:
         """Days over 30.4375 (CONTRACT); None where a date is missing."""
         return None if self.interval_days is None else self.interval_days / 30.4375
+
+
+@dataclass(frozen=True)
+class Trajectory:
+    """Several studies of one person at one level, measured together: one frame, one footprint.
+
+    Attributes:
+        points: one a study, the earliest first.
+        comparisons: by the places of two studies in `points`: each study with the first, and with
+            the one before it.
+    """
+
+    level: Level
+    patient: Patient
+    points: tuple[TimePoint, ...]
+    comparisons: Mapping[tuple[int, int], CaseResult]
+    provenance: Mapping[str, object] = field(default_factory=dict)

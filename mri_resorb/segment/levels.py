@@ -1,4 +1,4 @@
-"""Names the discs of an anatomy, counting up from the sacrum.
+"""Names the discs of an anatomy, counting up from the sacrum or by a label map's names.
 
 Abstains rather than guesses: a lumbar-only field of view is numbered wrongly in 14.1 % of readings
 (PMC3955794), and 18.1 % of people have a transitional vertebra (doi 10.1148/radiol.12112747).
@@ -6,14 +6,18 @@ Abstains rather than guesses: a lumbar-only field of view is numbered wrongly in
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.languages import Phrase, Value
-from mri_resorb.model import FloatArray, Level, LocatedDisc, Point, Remark
+from mri_resorb.model import FloatArray, Level, LevelSource, LocatedDisc, Point, Remark
 from mri_resorb.segment.discs import Disc
+
+Names = Mapping[Level, Point]
 
 _POINT_TOLERANCE_MM = 8.0
 _NEIGHBOUR_DISTANCE_MM = (18.0, 60.0)
@@ -42,46 +46,96 @@ def locate_pair(
     *,
     level: Level,
     disc_at_mm: Point | None = None,
+    named: tuple[Names, Names] = ({}, {}),
 ) -> tuple[Found | Remark, Found | Remark]:
     """The same disc at both dates, or the reason why it is not safely found.
 
-    Counted up from the sacrum at each date by itself; or, where a point is given, the disc at that
-    point in the baseline and the one like it in the follow-up, by the row of discs around it (the
-    two dates' coordinates need not agree).
+    Counted up from the sacrum at each date by itself; or by the names of a label map. Where only
+    one date has names, or where a point is given, that settles the disc at one date, and the other
+    date's is the one like it, by the row of discs around it (the two dates' coordinates need not
+    agree).
 
     Args:
         baseline, follow_up: the discs of each date, lowest first.
-        disc_at_mm: a point in the baseline's disc, LPS; settles which disc is meant.
+        disc_at_mm: a point in the baseline's disc, LPS; settles which disc is meant, whatever its
+            name.
+        named: the middle of each disc that a label map names, LPS; empty where there is none.
     """
-    by_point = disc_at_mm is not None
+    rows = (baseline, follow_up)
+    if disc_at_mm is None and any(named) and not all(named):
+        which = 0 if named[0] else 1
+        found = _found_and_found_again(
+            rows[which],
+            rows[1 - which],
+            find=lambda: _named(rows[which], named[which], level),
+            level=level,
+            source="labels",
+        )
+        return (found[0], found[1]) if which == 0 else (found[1], found[0])
+    if disc_at_mm is not None:
+        return _found_and_found_again(
+            *rows, find=lambda: _disc_at(baseline, disc_at_mm), level=level, source="point"
+        )
+    source: LevelSource = "labels" if all(named) else "counted"
     first: int | None = None
     try:
-        first = _counted(baseline, level) if disc_at_mm is None else _disc_at(baseline, disc_at_mm)
-        at_baseline: Found | Remark = _found(baseline, first, level=level, by_point=by_point)
+        first = _named(baseline, named[0], level) if named[0] else _counted(baseline, level)
+        at_baseline: Found | Remark = _found(baseline, first, level=level, source=source)
     except LevelNotFoundError as error:
         at_baseline = error.reason
     try:
-        if not by_point:
-            second = _counted(follow_up, level)
-            if first is not None:
-                _check_alike(baseline, first, follow_up, second)
-        elif first is None:
-            raise LevelNotFoundError("no-disc-at-point", distance_mm=_POINT_TOLERANCE_MM)
-        else:
-            second = _same_disc(baseline, first, follow_up)
+        second = _named(follow_up, named[1], level) if named[1] else _counted(follow_up, level)
+        if first is not None:
+            _check_alike(baseline, first, follow_up, second)
     except LevelNotFoundError as error:
         return at_baseline, error.reason
-    return at_baseline, _found(follow_up, second, level=level, by_point=by_point)
+    return at_baseline, _found(follow_up, second, level=level, source=source)
 
 
-def _found(discs: tuple[Disc, ...], index: int, *, level: Level, by_point: bool) -> Found:
-    remark = (
-        Phrase("disc.at-point", {"level": level, "discs": len(discs)})
-        if by_point
-        else Phrase("disc.counted", {"discs": len(discs)})
-    )
-    located = LocatedDisc(level, discs[index].centre_mm, "point" if by_point else "counted", remark)
-    return Found(discs[index], located)
+def _found_and_found_again(
+    known: tuple[Disc, ...],
+    other: tuple[Disc, ...],
+    *,
+    find: Callable[[], int],
+    level: Level,
+    source: LevelSource,
+) -> tuple[Found | Remark, Found | Remark]:
+    """The disc that `find` gives in one row, and the one like it in the other row."""
+    try:
+        first = find()
+    except LevelNotFoundError as error:
+        return error.reason, error.reason
+    at_known = _found(known, first, level=level, source=source)
+    try:
+        second = _same_disc(known, first, other)
+    except LevelNotFoundError as error:
+        return at_known, error.reason
+    return at_known, _found(other, second, level=level, source=source)
+
+
+def _found(discs: tuple[Disc, ...], index: int, *, level: Level, source: LevelSource) -> Found:
+    remark = {
+        "counted": Phrase("disc.counted", {"discs": len(discs)}),
+        "point": Phrase("disc.at-point", {"level": level, "discs": len(discs)}),
+        "labels": Phrase("disc.labels", {"level": level, "discs": len(discs)}),
+    }[source]
+    return Found(discs[index], LocatedDisc(level, discs[index].centre_mm, source, remark))
+
+
+def _named(discs: tuple[Disc, ...], names: Names, level: Level) -> int:
+    """The disc that a label map names, unless its names contradict the discs or the sacrum."""
+    if level not in names:
+        raise LevelNotFoundError("level-not-in-labels", level=level)
+    indices = [
+        _disc_at(discs, names[known]) for known in reversed(Level) if known in names
+    ]  # upwards
+    if any(above <= below for below, above in pairwise(indices)):
+        raise LevelNotFoundError("labels-contradict-discs")
+    index = _disc_at(discs, names[level])
+    on_sacrum = discs[index].sacrum_below
+    if np.isfinite(on_sacrum) and (on_sacrum > 0.5) != (level is Level.L5_S1):
+        raise LevelNotFoundError("labels-contradict-sacrum", level=level)
+    return index
 
 
 def _counted(discs: tuple[Disc, ...], level: Level) -> int:
