@@ -67,6 +67,7 @@ def remeasure(
         disc_at=(point[0], point[1], point[2]) if isinstance(point, list) else None,  # type: ignore[arg-type]
         sex=before.patient.sex,
         age_years=before.patient.age_years,
+        anatomy_labels=asked.get("anatomy_labels"),  # type: ignore[arg-type]
         allow_same_date=bool(asked.get("allow_same_date")),
         allow_different_patients=bool(asked.get("allow_different_patients")),
     )

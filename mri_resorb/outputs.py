@@ -25,11 +25,13 @@ RESULT_NAME = "result.json"
 CASE_TEXT_NAME = "case.txt"
 HTML_NAME = "report.html"
 OVERLAY_NAME = "overlay.png"
+BIDS_NAME = "bids"
 
 REPORT_SR_NAME = "report.sr.dcm"
 
 OutputName = Literal["html", "picture", "nrrd", "seg", "occupancy-seg", "sr"]
-
+Layout = Literal["plain", "bids"]
+"""How the files lie: `bids` adds a folder that is a BIDS derivatives dataset."""
 
 DATES: tuple[Which, Which] = ("baseline", "follow_up")
 
@@ -40,7 +42,7 @@ class Output:
 
     Attributes:
         description: what it is, for people, without a full stop.
-        files: the names that it may write in the result folder.
+        files: the names, of files or folders, that it may write in the result folder.
         write: makes them from a case, in a folder that is there.
     """
 
@@ -195,7 +197,19 @@ CHOSEN: dict[OutputName, Output] = {
 }
 """What a pipeline may ask for besides."""
 
+
+def bids(subject: str | None) -> Output:
+    """The layout `bids`; `subject` is its label, one that names nobody where None."""
+
+    def write(case: CaseResult, folder: Path) -> None:
+        from mri_resorb.io.bids import subject_label, write_bids
+
+        write_bids(case, folder / BIDS_NAME, subject=subject_label(case, given=subject))
+
+    return Output("BIDS derivatives dataset", (BIDS_NAME,), write)
+
+
 OWN_NAMES: tuple[str, ...] = tuple(
-    name for output in (*ALWAYS, *CHOSEN.values()) for name in output.files
+    name for output in (*ALWAYS, *CHOSEN.values(), bids(None)) for name in output.files
 )
-"""Every file name that a run may leave, `result.json` first."""
+"""Every file or folder name that a run may leave, `result.json` first."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mri_resorb.errors import PipelineError
-from mri_resorb.outputs import OutputName
+from mri_resorb.outputs import Layout, Output, OutputName, bids
 
 
 class Pipeline(BaseModel):
@@ -19,12 +20,18 @@ class Pipeline(BaseModel):
     Attributes:
         description: one sentence, for people.
         outputs: what a run leaves besides what it always leaves; see `mri_resorb.outputs`.
+        layout: `plain`, or `bids` for a BIDS derivatives dataset besides.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
     description: str
     outputs: Annotated[frozenset[OutputName], Field(strict=False)]
+    layout: Layout = "plain"
+
+    def made(self, *, subject: str | None = None) -> tuple[OutputName | Output, ...]:
+        """What to write; `subject` is the label in a BIDS dataset, None for one made up."""
+        return (*self.outputs, *([bids(subject)] if self.layout == "bids" else []))
 
 
 def shipped_pipelines() -> dict[str, Path]:
@@ -52,10 +59,22 @@ def read_pipeline(name_or_file: str) -> Pipeline:
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PipelineError(f"The pipeline {file.name} is not valid TOML: {error}.") from error
     except ValidationError as error:
-        first = error.errors()[0]
-        key = ".".join(str(part) for part in first["loc"])
-        near = get_close_matches(key, Pipeline.model_fields, n=1)
-        hint = f" Did you mean '{near[0]}'?" if near and near[0] != key else ""
-        raise PipelineError(
-            f"The pipeline {file.name} is wrong at '{key}': {first['msg']}.{hint}"
-        ) from error
+        raise PipelineError(f"The pipeline {file.name} is wrong {_first(error)}") from error
+
+
+def _first(error: ValidationError) -> str:
+    """The first thing that is wrong, where, with the nearest right word."""
+    first = error.errors(include_url=False)[0]
+    key = str(first["loc"][0])
+    if first["type"] == "literal_error":
+        value = str(first["input"])
+        allowed = re.findall(r"'([^']+)'", first["ctx"]["expected"])
+        near = get_close_matches(value, allowed, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(allowed)}."
+        return f"at '{key}': there is no '{value}'; {hint}"
+    if first["type"] == "extra_forbidden":
+        keys = list(Pipeline.model_fields)
+        near = get_close_matches(key, keys, n=1)
+        hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(keys)}."
+        return f"at '{key}': there is no such key; {hint}"
+    return f"at '{key}': {first['msg']}."

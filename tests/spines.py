@@ -20,8 +20,9 @@ from scipy.spatial.transform import Rotation
 
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.measure.change import find_change
-from mri_resorb.measure.dates import measure_dates, place, share_frame
+from mri_resorb.measure.dates import measure_dates
 from mri_resorb.measure.fragment import Material, Occupancy, fill, find_material
+from mri_resorb.measure.shared_frame import place, share_frame
 from mri_resorb.measure.uncertainty import VolumeError
 from mri_resorb.model import Anatomy, Change, DiscFrame, FloatArray, Level, Point, Scan, TimePoint
 from mri_resorb.segment.discs import find_discs
@@ -375,9 +376,7 @@ def compare(
     anatomies = (baseline, follow_up)
     located = locate_pair(*(find_discs(a) for a in anatomies), level=level, disc_at_mm=disc_at_mm)
     dates = [
-        place(
-            scan=Scan(image=anatomy.disc, native_orientation="PIL"), anatomy=anatomy, located=found
-        )
+        place(Scan(image=anatomy.disc, native_orientation="PIL"), anatomy, found)
         for anatomy, found in zip(anatomies, located, strict=True)
     ]
     points, errors = measure_dates(*share_frame(*dates), masks=masks)

@@ -84,6 +84,8 @@ def test_every_option_reaches_the_comparison(tmp_path: Path, calls: list[dict[st
         *("--sex", "f", "--age", "0"),
         *("--baseline-series", "1.2", "--follow-up-series", "1.3"),
         *("--baseline-mask", "b.nii.gz", "--follow-up-mask", "f.seg.nrrd"),
+        *("--baseline-anatomy", "total.nii.gz", "--baseline-anatomy", "names.nii.gz"),
+        *("--follow-up-anatomy", "spine.mha", "--anatomy-labels", "spider"),
         "--allow-same-date",
         "--allow-different-patients",
         level="l3–L4",
@@ -91,16 +93,44 @@ def test_every_option_reaches_the_comparison(tmp_path: Path, calls: list[dict[st
     assert result.exit_code == 0, result.stderr
     assert calls == [
         {
-            "baseline": StudyInput(Path("before"), "1.2", date(2018, 11, 5), Path("b.nii.gz")),
-            "follow_up": StudyInput(Path("after"), "1.3", date(2019, 2, 2), Path("f.seg.nrrd")),
+            "baseline": StudyInput(
+                Path("before"),
+                "1.2",
+                date(2018, 11, 5),
+                Path("b.nii.gz"),
+                (Path("total.nii.gz"), Path("names.nii.gz")),
+            ),
+            "follow_up": StudyInput(
+                Path("after"),
+                "1.3",
+                date(2019, 2, 2),
+                Path("f.seg.nrrd"),
+                (Path("spine.mha"),),
+            ),
             "level": Level.L3_L4,
             "disc_at": (-3.5, 20.0, -150.0),
             "sex": "F",
             "age_years": 0,
+            "anatomy_labels": "spider",
             "allow_same_date": True,
             "allow_different_patients": True,
         }
     ]
+
+
+def test_the_layout_of_the_command_overrules_the_pipelines(
+    tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    assert run(tmp_path / "plain", "--pipeline", "research", "--layout", "plain").exit_code == 0
+    assert not (tmp_path / "plain" / "bids").exists()
+    result = run(tmp_path / "both", "--layout", "bids", "--subject", "Case7")
+    assert result.exit_code == 0, result.stderr
+    assert (tmp_path / "both" / "bids" / "sub-Case7" / "ses-followup").is_dir()
+    assert "BIDS derivatives dataset" in result.stdout
+    refused = run(tmp_path / "none", "--layout", "bids", "--subject", "Doe, Jane")
+    assert refused.exit_code == 1
+    assert "--subject" in refused.stderr
+    assert not (tmp_path / "none").exists()
 
 
 def test_options_that_are_not_given_overrule_nothing(

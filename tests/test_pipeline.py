@@ -20,15 +20,21 @@ def test_a_copy_of_the_users_own_overrules(tmp_path: Path) -> None:
     own = tmp_path / "mine.toml"
     own.write_text('description = "Mine."\noutputs = []\n')
     assert read_pipeline(str(own)).outputs == frozenset()
+    assert read_pipeline(str(own)).layout == "plain"
     assert "picture" in read_pipeline("clinic").outputs
+    assert read_pipeline("research").layout == "bids"
 
 
 @pytest.mark.parametrize(
     ("content", "word"),
     [
-        ('description = "x"\noutput = []', "outputs"),
-        ('description = "x"\noutputs = ["pictur"]', "picture"),
-        ('description = "x"\n', "outputs"),
+        ('description = "x"\noutputs = []\noutput = []', "at 'output'.*did you mean 'outputs'"),
+        ('description = "x"\noutputs = []\ncolour = 1', "keys are description, outputs, layout"),
+        ('description = "x"\noutputs = ["pictur"]', "no 'pictur'; did you mean 'picture'"),
+        ('description = "x"\noutputs = ["x-ray"]', "no 'x-ray'; it takes.*picture"),
+        ('description = "x"\noutputs = []\nlayout = "bid"', "did you mean 'bids'"),
+        ('description = "x"\noutputs = "picture"', "at 'outputs'"),
+        ('description = "x"\n', "at 'outputs'"),
         ("outputs = = []", "TOML"),
     ],
 )

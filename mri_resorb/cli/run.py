@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mri_resorb.cli.terminal import one_line_errors, working
-from mri_resorb.cli.words import SexOption, read_date, read_level, read_point
+from mri_resorb.cli.words import (
+    LabelsOption,
+    LayoutOption,
+    SexOption,
+    read_date,
+    read_level,
+    read_point,
+)
 from mri_resorb.errors import OutputError
 
 if TYPE_CHECKING:
@@ -94,6 +101,25 @@ def run(
     follow_up_mask: Annotated[
         Path | None, typer.Option("--follow-up-mask", metavar="FILE", help="Likewise.")
     ] = None,
+    baseline_anatomy: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--baseline-anatomy",
+            metavar="FILE",
+            help="Label map of TotalSpineSeg, SPINEPS, TotalSegmentator MR or SPIDER, taken "
+            "instead of the network's anatomy; twice where one file has the names.",
+        ),
+    ] = None,
+    follow_up_anatomy: Annotated[
+        list[Path] | None,
+        typer.Option("--follow-up-anatomy", metavar="FILE", help="Likewise."),
+    ] = None,
+    anatomy_labels: Annotated[
+        LabelsOption | None,
+        typer.Option(
+            "--anatomy-labels", help="Whose labels they are, where they do not tell themselves."
+        ),
+    ] = None,
     allow_same_date: Annotated[
         bool, typer.Option("--allow-same-date", help="Compare studies of one date.")
     ] = False,
@@ -108,9 +134,21 @@ def run(
         typer.Option(
             "--pipeline",
             metavar="NAME|FILE",
-            help="A way of working: clinic, research, or a TOML file of your own.",
+            help="A way of working: clinic, research, remote, or a TOML file of your own.",
         ),
     ] = "clinic",
+    layout: Annotated[
+        LayoutOption | None,
+        typer.Option("--layout", help="Instead of the pipeline's: bids adds a BIDS dataset."),
+    ] = None,
+    subject: Annotated[
+        str | None,
+        typer.Option(
+            "--subject",
+            metavar="LABEL",
+            help="Subject in the BIDS dataset; by default a label that names nobody.",
+        ),
+    ] = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result document instead of the case's text.")
     ] = False,
@@ -125,17 +163,32 @@ def run(
             from mri_resorb.pipeline import read_pipeline
 
             way = read_pipeline(pipeline)
+            if layout is not None:
+                way = way.model_copy(update={"layout": layout.value})
             case = compare(
-                StudyInput(baseline, baseline_series, baseline_date, baseline_mask),
-                StudyInput(follow_up, follow_up_series, follow_up_date, follow_up_mask),
+                StudyInput(
+                    baseline,
+                    baseline_series,
+                    baseline_date,
+                    baseline_mask,
+                    tuple(baseline_anatomy or ()),
+                ),
+                StudyInput(
+                    follow_up,
+                    follow_up_series,
+                    follow_up_date,
+                    follow_up_mask,
+                    tuple(follow_up_anatomy or ()),
+                ),
                 level=level,
                 disc_at=disc_at,
                 sex=None if sex is None else sex.value,
                 age_years=age,
+                anatomy_labels=None if anatomy_labels is None else anatomy_labels.value,
                 allow_same_date=allow_same_date,
                 allow_different_patients=allow_different_patients,
             )
-            write_results(case, output, outputs=way.outputs)
+            write_results(case, output, outputs=way.made(subject=subject))
         _show(case, output=output, as_json=as_json)
     if case.status == "undetermined":
         raise typer.Exit(REFUSED)
@@ -173,12 +226,12 @@ def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
 
         sys.stdout.write(document(case).to_json())
     else:
-        from mri_resorb.outputs import ALWAYS, CHOSEN
+        from mri_resorb.outputs import ALWAYS, CHOSEN, bids
         from mri_resorb.report.case_text import case_text
 
         typer.echo(case_text(case))
         typer.echo(f"In {output}:")
-        for left in (*ALWAYS, *CHOSEN.values()):
+        for left in (*ALWAYS, *CHOSEN.values(), bids(None)):
             written = [name for name in left.files if (output / name).exists()]
             if written:
                 typer.echo(f"  {', '.join(written)}: {left.description}")

@@ -21,6 +21,22 @@ class SexOption(StrEnum):
     M = "M"
 
 
+class LabelsOption(StrEnum):
+    """Whose labels an anatomy has (`mri_resorb.io.label_tables.LabelScheme`)."""
+
+    TOTALSPINESEG = "totalspineseg"
+    SPINEPS = "spineps"
+    TOTALSEGMENTATOR = "totalsegmentator"
+    SPIDER = "spider"
+
+
+class LayoutOption(StrEnum):
+    """How the files lie (`mri_resorb.outputs.Layout`)."""
+
+    PLAIN = "plain"
+    BIDS = "bids"
+
+
 def read_level(text: str) -> Level:
     """A lumbar level in any usual spelling.
 

@@ -21,6 +21,7 @@ class _Study(BaseModel):
 
     study: Path
     series: str | None
+    anatomy: tuple[Path, ...] = ()
 
 
 class _Inputs(BaseModel):
@@ -31,9 +32,14 @@ class _Inputs(BaseModel):
 
 
 def write_inputs(inputs: tuple[StudyInput, StudyInput], path: Path) -> None:
-    """Write the places of both studies, absolute, and the series that were asked for."""
+    """Write the places of both studies and their label maps, absolute, and the series asked for."""
     baseline, follow_up = (
-        _Study(study=given.path.absolute(), series=given.series) for given in inputs
+        _Study(
+            study=given.path.absolute(),
+            series=given.series,
+            anatomy=tuple(path.absolute() for path in given.anatomy),
+        )
+        for given in inputs
     )
     path.touch(mode=0o600)
     written = _Inputs(baseline=baseline, follow_up=follow_up)
@@ -52,7 +58,8 @@ def read_inputs(path: Path) -> tuple[StudyInput, StudyInput]:
         raise ResultsError(
             f"{path} does not say where the studies are; name them with --baseline and --follow-up."
         ) from error
-    return (
-        StudyInput(read.baseline.study, read.baseline.series),
-        StudyInput(read.follow_up.study, read.follow_up.series),
+    first, second = (
+        StudyInput(study.study, study.series, anatomy=study.anatomy)
+        for study in (read.baseline, read.follow_up)
     )
+    return first, second

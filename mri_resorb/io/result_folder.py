@@ -18,7 +18,7 @@ from pathlib import Path
 from mri_resorb.errors import OutputError
 from mri_resorb.io.results import SCHEMA
 from mri_resorb.model import CaseResult
-from mri_resorb.outputs import ALWAYS, CHOSEN, OWN_NAMES, RESULT_NAME, OutputName
+from mri_resorb.outputs import ALWAYS, CHOSEN, OWN_NAMES, RESULT_NAME, Output, OutputName
 
 _WORK_NAME = ".mri-resorb-unfinished"
 _NEW = "new"
@@ -48,7 +48,9 @@ def check_output(output: Path) -> None:
         )
 
 
-def write_results(case: CaseResult, output: Path, *, outputs: Collection[OutputName] = ()) -> None:
+def write_results(
+    case: CaseResult, output: Path, *, outputs: Collection[OutputName | Output] = ()
+) -> None:
     """Write what every case leaves (`mri_resorb.outputs.ALWAYS`) and the outputs asked for.
 
     An earlier result there is replaced when the new one is whole; the user's other files stay.
@@ -91,8 +93,12 @@ def _holds_result(output: Path) -> bool:
     return isinstance(read, dict) and read.get("schema") == SCHEMA
 
 
-def _write_files(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
-    for wanted in (*ALWAYS, *(output for name, output in CHOSEN.items() if name in outputs)):
+def _write_files(
+    case: CaseResult, folder: Path, *, outputs: Collection[OutputName | Output]
+) -> None:
+    chosen = [output for name, output in CHOSEN.items() if name in outputs]
+    others = [output for output in outputs if isinstance(output, Output)]
+    for wanted in (*ALWAYS, *chosen, *others):
         wanted.write(case, folder)
 
 
@@ -112,7 +118,7 @@ def _put_back(*, output: Path, work: Path) -> None:
     """Undo a half-made exchange, from wherever it stopped; may itself be stopped and repeated."""
     if (work / _REPLACED).is_dir():  # so what lies in the folder is of the new result
         for name in OWN_NAMES:
-            (output / name).unlink(missing_ok=True)
+            _remove(output / name)
         (work / _REPLACED).rename(work / _OLD)
     for name in reversed(OWN_NAMES):
         _move(work / _OLD / name, output / name)
@@ -121,3 +127,10 @@ def _put_back(*, output: Path, work: Path) -> None:
 def _move(source: Path, target: Path) -> None:
     if source.exists():
         source.replace(target)
+
+
+def _remove(path: Path) -> None:
+    if path.is_dir():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)

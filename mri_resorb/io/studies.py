@@ -7,12 +7,14 @@ from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from mri_resorb.errors import (
+    DateError,
     InputError,
     NoStudyError,
     PixelDataError,
@@ -102,27 +104,89 @@ def read_pair(
         IdentityError: the studies are of different people.
         InputError: one of those that `read_study` raises; the message begins with the study.
     """
-    with ExitStack() as stack:
-        with _named("Baseline"):
-            first = stack.enter_context(_opened(baseline.path, series=baseline.series))
-        with _named("Follow-up"):
-            second = stack.enter_context(_opened(follow_up.path, series=follow_up.series))
-        kinds: tuple[Kind | None, Kind | None] = (None, None)
-        if first.fitting and second.fitting:
-            one, other = choose_pair(first.fitting, second.fitting)
-            kinds = (one.kind, other.kind)
-        with _named("Baseline"):
-            scan0, header0 = _read(first, like=kinds[1])
-        with _named("Follow-up"):
-            scan1, header1 = _read(second, like=kinds[0])
-    scan0 = _corrected(scan0, "--baseline-date", given=baseline.date, sex=sex, age_years=age_years)
-    scan1 = _corrected(
-        scan1, "--follow-up-date", given=follow_up.date, sex=sex, age_years=age_years
+    scan0, scan1 = _read_all(
+        (baseline, follow_up),
+        names=("Baseline", "Follow-up"),
+        date_options=("--baseline-date", "--follow-up-date"),
+        sex=sex,
+        age_years=age_years,
+        allow_different_patients=allow_different_patients,
     )
     check_dates(scan0.date, scan1.date, allow_same_date=allow_same_date)
-    if not allow_different_patients:
-        scan1 = _warned(scan1, check_identity(header0, header1))
-    return scan0, _warned(scan1, compare_kinds(scan0, scan1))
+    return scan0, scan1
+
+
+def read_studies(
+    studies: Sequence[StudyInput],
+    *,
+    sex: Sex | None = None,
+    age_years: int | None = None,
+    allow_same_date: bool = False,
+    allow_different_patients: bool = False,
+) -> tuple[Scan, ...]:
+    """Read several studies of one person, given in any order; see `read_pair`.
+
+    Returns:
+        The scans in the order of `studies`.
+
+    Raises:
+        DateError: two studies of one date, or a study without one.
+        IdentityError, InputError: as `read_pair`.
+    """
+    count = len(studies)
+    scans = _read_all(
+        studies,
+        names=[f"Study {k + 1}" for k in range(count)],
+        date_options=["--dates"] * count,
+        sex=sex,
+        age_years=age_years,
+        allow_different_patients=allow_different_patients,
+    )
+    dated = sorted(scan.date for scan in scans if scan.date)
+    if len(dated) < count:
+        raise DateError(
+            f"{count - len(dated)} of {count} studies carry no date, so their order is not known; "
+            "give all dates with --dates."
+        )
+    for earlier, later in pairwise(dated):
+        check_dates(earlier, later, allow_same_date=allow_same_date)
+    return scans
+
+
+def _read_all(
+    studies: Sequence[StudyInput],
+    *,
+    names: Sequence[str],
+    date_options: Sequence[str],
+    sex: Sex | None,
+    age_years: int | None,
+    allow_different_patients: bool,
+) -> tuple[Scan, ...]:
+    """The first two studies read to be of one kind, the others to be like the first."""
+    scans: list[Scan] = []
+    with ExitStack() as stack:
+        sources = []
+        for study, name in zip(studies, names, strict=True):
+            with _named(name):
+                sources.append(stack.enter_context(_opened(study.path, series=study.series)))
+        kinds: list[Kind | None] = [None, None]
+        if sources[0].fitting and sources[1].fitting:
+            one, other = choose_pair(sources[0].fitting, sources[1].fitting)
+            kinds = [other.kind, one.kind]
+        first_header: Header | None = None
+        for k, (study, source) in enumerate(zip(studies, sources, strict=True)):
+            like = _kind(scans[0]) if k > 1 else kinds[k]
+            with _named(names[k]):
+                scan, header = _read(source, like=like)
+            scan = _corrected(scan, date_options[k], given=study.date, sex=sex, age_years=age_years)
+            if k == 0:
+                first_header = header
+            else:
+                if not allow_different_patients:
+                    scan = _warned(scan, check_identity(first_header, header))
+                scan = _warned(scan, compare_kinds(scans[0], scan))
+            scans.append(scan)
+    return tuple(scans)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ doi 10.1016/j.neuroimage.2012.02.084). A pair that does not align well enough is
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,6 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from mri_resorb.geometry import frame_grid, sample
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
+from mri_resorb.side_by_side import for_each_date
 
 _AP_MM = np.arange(-34.0, 22.0, 1.6)
 _TRANSVERSE_MM = np.arange(-11.0, 11.5, 2.2)
@@ -75,6 +77,61 @@ def align(
     first, second = (values >= 0.5 for values in seen(found.x))
     dice = 2 * (first & second).sum() / max(int(first.sum() + second.sum()), 1)
     return Alignment(moved(own[0], -found.x / 2), moved(own[1], found.x / 2), float(dice))
+
+
+@dataclass(frozen=True)
+class CommonAlignment:
+    """One frame in several scans.
+
+    Attributes:
+        frames: the same disc frame, placed in each scan's patient coordinates.
+        bone_dice: overlap of each later scan's vertebrae with the first's, 0-1.
+    """
+
+    frames: tuple[DiscFrame, ...]
+    bone_dice: tuple[float, ...]
+
+
+def align_all(*, anatomies: Sequence[Anatomy], frames: Sequence[DiscFrame]) -> CommonAlignment:
+    """Find the frame that two or more dates share.
+
+    Each is aligned with the first. Of more than two, the shared frame is the mean of all dates' own
+    frames as they lie in the first, so that no date is the reference.
+
+    Args:
+        frames: of the same disc, each date's own, origin at the posterior margin.
+    """
+    pairs = for_each_date(
+        lambda anatomy, frame: align(
+            baseline=anatomies[0],
+            follow_up=anatomy,
+            baseline_frame=frames[0],
+            follow_up_frame=frame,
+        ),
+        anatomies[1:],
+        frames[1:],
+    )
+    overlaps = tuple(pair.bone_dice for pair in pairs)
+    if len(pairs) == 1:
+        return CommonAlignment((pairs[0].baseline, pairs[0].follow_up), overlaps)
+    in_first = [
+        frames[0],
+        *(
+            carried(frame, pair.follow_up, pair.baseline)
+            for frame, pair in zip(frames[1:], pairs, strict=True)
+        ),
+    ]
+    origin = np.mean([frame.origin_mm for frame in in_first], axis=0)
+    axes = Rotation.from_matrix(np.stack([frame.axes for frame in in_first])).mean().as_matrix()
+    middle = DiscFrame.at(origin, axes)
+    others = (carried(middle, pair.baseline, pair.follow_up) for pair in pairs)
+    return CommonAlignment((middle, *others), overlaps)
+
+
+def carried(frame: DiscFrame, here: DiscFrame, there: DiscFrame) -> DiscFrame:
+    """A frame in one scan as it lies in another, `here` and `there` being one frame in both."""
+    origin = there.to_patient(here.to_frame(np.array(frame.origin_mm)))
+    return DiscFrame.at(origin, frame.axes @ here.axes.T @ there.axes)
 
 
 def moved(frame: DiscFrame, parameters: FloatArray) -> DiscFrame:

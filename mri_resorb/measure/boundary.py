@@ -77,14 +77,15 @@ class PosteriorBoundary:
         return powers @ self.corners[0, 1], powers @ self.corners[1, 1]
 
 
-def average_boundaries(first: PosteriorBoundary, second: PosteriorBoundary) -> PosteriorBoundary:
-    """The boundary midway between two dates' boundaries in one frame."""
-    lows, highs = zip(first.transverse_range_mm, second.transverse_range_mm, strict=True)
+def average_boundaries(*boundaries: PosteriorBoundary) -> PosteriorBoundary:
+    """The boundary midway between the dates' boundaries in one frame."""
+    lows, highs = zip(*(boundary.transverse_range_mm for boundary in boundaries), strict=True)
+    scatter = np.array([boundary.scatter_mm for boundary in boundaries])
     return PosteriorBoundary(
-        corners=(first.corners + second.corners) / 2,
-        walls=(first.walls + second.walls) / 2,
+        corners=np.mean([boundary.corners for boundary in boundaries], axis=0),
+        walls=np.mean([boundary.walls for boundary in boundaries], axis=0),
         transverse_range_mm=(max(lows), min(highs)),
-        scatter_mm=float(np.hypot(first.scatter_mm, second.scatter_mm) / 2),
+        scatter_mm=float(np.linalg.norm(scatter) / len(boundaries)),
     )
 
 

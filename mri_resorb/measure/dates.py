@@ -1,24 +1,21 @@
-"""Takes two dates from their anatomies to measured time points, alike and together."""
+"""Takes the dates of a person to measured time points, alike and together."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.measure import shape
-from mri_resorb.measure.align import align
-from mri_resorb.measure.boundary import (
-    BoundaryNotSeenError,
-    PosteriorBoundary,
-    average_boundaries,
-    fit_posterior_boundary,
-    frame_at_posterior_margin,
-)
 from mri_resorb.measure.fragment import (
     GRID_VOXEL_CM3,
+    HEIGHT_STEP_MM,
+    HERNIATION_MM,
     TRANSVERSE_MM,
+    TRANSVERSE_STEP_MM,
     BoolArray,
     Material,
     Occupancy,
@@ -27,25 +24,16 @@ from mri_resorb.measure.fragment import (
     find_material,
     material_of_mask,
 )
+from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.measure.uncertainty import VolumeError, volume_error, volume_estimate
 from mri_resorb.model import (
-    Anatomy,
-    DiscFrame,
     FloatArray,
     Fragment,
-    LocatedDisc,
     Remark,
-    Scan,
-    Status,
     TimePoint,
 )
-from mri_resorb.segment.discs import without_other_discs
-from mri_resorb.segment.levels import Found
+from mri_resorb.side_by_side import for_each_date
 
-BONE_DICE_LEAST = 0.90
-"""Overlap of the vertebrae below which two dates are not compared."""
-DISAGREEMENT_MOST_MM = 1.5
-"""Distance of the two dates' boundaries above which they are not compared."""
 LATERAL_RECESS_MM = 12.0
 """Slices this far to both sides of the midline show the lateral recesses."""
 HALF_SEEN_PART = 0.2
@@ -54,137 +42,69 @@ CENTRAL_MM = 5.0
 """A level not covered this far to both sides is not called free of herniation."""
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A date whose disc, frame and boundary are known."""
-
-    scan: Scan
-    anatomy: Anatomy
-    located: LocatedDisc
-    frame: DiscFrame
-    boundary: PosteriorBoundary
-    disagreement_mm: float = 0.0
-    """How far the two dates' own boundaries lie apart once they share a frame."""
-
-
-@dataclass(frozen=True)
-class Refused:
-    """A date that cannot be measured, and why."""
-
-    scan: Scan
-    anatomy: Anatomy
-    located: LocatedDisc | None
-    status: Status
-    reason: Remark
-
-
-def place(*, scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | Refused:
-    """Frame and posterior boundary of the located disc in one date by itself."""
-    if isinstance(located, Remark):
-        return Refused(scan, anatomy, None, "undetermined", located)
-    anatomy = without_other_discs(anatomy, located.disc)
-    try:
-        frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=located.disc.frame)
-    except BoundaryNotSeenError:
-        reason = Remark("boundary-not-seen")
-        return Refused(scan, anatomy, located.located, "incomplete", reason)
-    return Placed(scan, anatomy, located.located, frame, boundary)
-
-
-def share_frame(
-    baseline: Placed | Refused, follow_up: Placed | Refused
-) -> tuple[Placed | Refused, Placed | Refused]:
-    """Give both dates one frame and one boundary; a date alone keeps its own.
-
-    Where the vertebrae of the two dates cannot be brought to overlap, or their boundaries then lie
-    too far apart, both are refused.
-    """
-    if isinstance(baseline, Refused) or isinstance(follow_up, Refused):
-        return baseline, follow_up
-    alignment = align(
-        baseline=baseline.anatomy,
-        follow_up=follow_up.anatomy,
-        baseline_frame=baseline.frame,
-        follow_up_frame=follow_up.frame,
-    )
-    try:
-        own = [
-            fit_posterior_boundary(anatomy=date.anatomy, frame=frame)
-            for date, frame in ((baseline, alignment.baseline), (follow_up, alignment.follow_up))
-        ]
-    except BoundaryNotSeenError:
-        reason = Remark("boundary-not-shared")
-    else:
-        apart_mm = boundary_distance_mm(*own)
-        if alignment.bone_dice >= BONE_DICE_LEAST and apart_mm <= DISAGREEMENT_MOST_MM:
-            shared = average_boundaries(*own)
-            return (
-                replace(
-                    baseline,
-                    frame=alignment.baseline,
-                    boundary=shared,
-                    disagreement_mm=apart_mm,
-                ),
-                replace(
-                    follow_up,
-                    frame=alignment.follow_up,
-                    boundary=shared,
-                    disagreement_mm=apart_mm,
-                ),
-            )
-        reason = Remark("pair-misaligned", {"overlap": alignment.bone_dice, "apart_mm": apart_mm})
-    return tuple(  # type: ignore[return-value]
-        Refused(date.scan, date.anatomy, date.located, "undetermined", reason)
-        for date in (baseline, follow_up)
-    )
-
-
-def boundary_distance_mm(first: PosteriorBoundary, second: PosteriorBoundary) -> float:
-    """Root mean square distance of two boundaries around the disc, in one frame."""
-    transverse, height = np.meshgrid(np.arange(-7.5, 8.0, 1.5), np.arange(-10.0, 10.5, 1.0))
-    apart = first.ap_mm(transverse, height) - second.ap_mm(transverse, height)
-    return float(np.sqrt(np.mean(np.square(apart))))
-
-
 def measure_dates(
-    baseline: Placed | Refused,
-    follow_up: Placed | Refused,
-    *,
-    masks: tuple[sitk.Image | None, sitk.Image | None] = (None, None),
-) -> tuple[tuple[TimePoint, TimePoint], tuple[VolumeError | None, VolumeError | None]]:
-    """Measure the fragment at both dates, within their united footprint.
+    *dates: Placed | Refused, masks: Sequence[sitk.Image | None] | None = None
+) -> tuple[tuple[TimePoint, ...], tuple[VolumeError | None, ...]]:
+    """Measure the fragment at every date, within the dates' united footprint.
 
     Args:
         masks: fragments drawn by a person on the scans' grids; measured instead of the automatic.
     """
-    dates = (baseline, follow_up)
-    materials = [
-        None if isinstance(date, Refused) else _material(date, mask)
-        for date, mask in zip(dates, masks, strict=True)
-    ]
-    footprints = [m.footprint for m in materials if m is not None]
-    united: BoolArray = np.any(footprints, axis=0) if footprints else np.zeros((1, 1), bool)
-    found = [m for m in materials if m is not None]
-    pieces = np.any([m.detached for m in found], axis=0) if found else None
-    measured = [
-        _refused(date)
-        if isinstance(date, Refused) or material is None
-        else _measured(date, material=material, footprint=united, pieces=pieces, mask=mask)
-        for date, material, mask in zip(dates, materials, masks, strict=True)
-    ]
-    (first, first_error), (second, second_error) = measured
-    return (first, second), (first_error, second_error)
+    masks = masks or [None] * len(dates)
+    materials = for_each_date(_material, dates, masks)
+    shared = _shared_part([m for m in materials if m is not None], drawn=any(masks))
+    measured = for_each_date(partial(_measured, shared=shared), dates, materials, masks)
+    return tuple(point for point, _ in measured), tuple(error for _, error in measured)
 
 
-def _material(date: Placed, mask: sitk.Image | None) -> Material:
+@dataclass(frozen=True)
+class _SharedPart:
+    """Where all dates are measured.
+
+    Attributes:
+        footprint: (transverse, craniocaudal), united over the dates.
+        covered: (transverse,): planes that count for the joined part.
+        pieces: (transverse, craniocaudal, depth), detached pieces of any date.
+        left_out_cm3: shallow rim of the footprint where not every date has slices: measured at
+            none, so that the dates stay alike, and reckoned with as error.
+    """
+
+    footprint: BoolArray
+    covered: BoolArray
+    pieces: BoolArray
+    left_out_cm3: float
+
+
+def _shared_part(materials: list[Material], *, drawn: bool) -> _SharedPart | None:
+    """None where no date was placed.
+
+    Rim that goes on beyond a date's slices is left out only where it is no deeper than 2.5 mm;
+    deeper material stays in the footprint, so that the date which does not cover it is refused.
+    What a person has drawn is never cut.
+    """
+    if not materials:
+        return None
+    footprint: BoolArray = np.any([m.footprint for m in materials], axis=0)
+    pieces: BoolArray = np.any([m.detached for m in materials], axis=0)
+    covered = np.all([m.covered for m in materials], axis=0)
+    outside = footprint & ~covered[:, None]
+    reach_mm = np.max([m.reach_mm for m in materials], axis=0)[outside]
+    if drawn or (reach_mm > HERNIATION_MM).any() or pieces[~covered].any():
+        return _SharedPart(footprint, np.ones_like(covered), pieces, 0.0)
+    left_out_cm3 = float(reach_mm.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
+    return _SharedPart(footprint & ~outside, covered, pieces, left_out_cm3)
+
+
+def _material(date: Placed | Refused, mask: sitk.Image | None) -> Material | None:
+    if isinstance(date, Refused):
+        return None
     material = find_material(anatomy=date.anatomy, frame=date.frame, boundary=date.boundary)
     if mask is None:
         return material
     return material_of_mask(mask, frame=date.frame, boundary=date.boundary, automatic=material)
 
 
-def _refused(date: Placed | Refused) -> tuple[TimePoint, None]:
-    assert isinstance(date, Refused)
+def _refused(date: Refused) -> tuple[TimePoint, None]:
     point = TimePoint(
         scan=date.scan,
         status=date.status,
@@ -197,13 +117,17 @@ def _refused(date: Placed | Refused) -> tuple[TimePoint, None]:
 
 
 def _measured(
-    date: Placed,
-    *,
-    material: Material,
-    footprint: BoolArray,
-    pieces: BoolArray | None,
+    date: Placed | Refused,
+    material: Material | None,
     mask: sitk.Image | None,
+    *,
+    shared: _SharedPart | None,
 ) -> tuple[TimePoint, VolumeError | None]:
+    if isinstance(date, Refused):
+        return _refused(date)
+    assert material is not None
+    assert shared is not None
+    footprint = shared.footprint
     point = TimePoint(
         scan=date.scan,
         status="measured" if material.is_herniated else "absent",
@@ -220,9 +144,10 @@ def _measured(
             boundary=date.boundary,
             material=material,
             footprint=footprint,
-            pieces=pieces,
+            pieces=shared.pieces,
+            covered=shared.covered,
         )
-        if _half_seen(material, pieces=pieces, filled=filled):
+        if _half_seen(material, pieces=shared.pieces, filled=filled):
             half_seen = Remark("piece-half-seen")
             return replace(point, status="undetermined", reason=half_seen), None
     else:
@@ -234,14 +159,15 @@ def _measured(
         filled,
         boundary_disagreement_mm=date.disagreement_mm,
         absent=point.status == "absent",
+        left_out_cm3=shared.left_out_cm3,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     return replace(point, fragment=fragment), error
 
 
-def _half_seen(material: Material, *, pieces: BoolArray | None, filled: Occupancy) -> bool:
+def _half_seen(material: Material, *, pieces: BoolArray, filled: Occupancy) -> bool:
     """A piece of the other date is neither found here nor clearly gone."""
-    if pieces is None or material.detached.any() or not pieces.any():
+    if material.detached.any() or not pieces.any():
         return False
     free = pieces & ~material.joined
     whole_cm3 = float(free.sum()) * GRID_VOXEL_CM3

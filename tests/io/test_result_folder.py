@@ -18,9 +18,12 @@ from mri_resorb.io import result_folder
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.result_folder import check_output, write_results
 from mri_resorb.model import CaseResult, Remark
-from mri_resorb.outputs import CHOSEN, OWN_NAMES, OutputName, bids
+from mri_resorb.outputs import DATES, OWN_NAMES, OutputName, bids
 
 WHOLE = set(OWN_NAMES)
+LEFT = {"result.json", "case.txt", "overlay.png", "bids"}
+LEFT |= {f"{date}_{what}.nii.gz" for date in DATES for what in ("fragment", "anatomy")}
+"""What a case of volume files leaves with a picture and a BIDS dataset."""
 CASE = case_result()
 REASON = Remark("fragment-at-edge")
 HALF_CASE = case_result(follow_up=refused(), change=UNKNOWN, reasons=(REASON,))
@@ -55,8 +58,8 @@ def run_named(name: str, *, measured: bool = True) -> CaseResult:
 
 def test_folder_holds_the_whole_result_and_nothing_else(tmp_path: Path) -> None:
     output = tmp_path / "made" / "here"
-    write_results(CASE, output, outputs=(*CHOSEN, bids(None)))
-    assert {path.name for path in output.iterdir()} == WHOLE
+    write_results(CASE, output, outputs=("picture", bids(None)))
+    assert {path.name for path in output.iterdir()} == LEFT
     made = json.loads((output / "result.json").read_text(encoding="utf-8"))
     for date, point in (("baseline", CASE.baseline), ("follow_up", CASE.follow_up)):
         assert point.fragment is not None
@@ -74,7 +77,7 @@ def test_earlier_files_do_not_outlive_their_result(tmp_path: Path) -> None:
     write_results(CASE, tmp_path, outputs=["picture", bids(None)])
     write_results(HALF_CASE, tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
-    assert left == WHOLE - {"follow_up_fragment.nii.gz", "overlay.png", "bids"}
+    assert left == LEFT - {"follow_up_fragment.nii.gz", "overlay.png", "bids"}
 
 
 def test_other_files_of_the_user_stay(tmp_path: Path, quick_files: None) -> None:
