@@ -402,3 +402,17 @@ class Trajectory:
     points: tuple[TimePoint, ...]
     comparisons: Mapping[tuple[int, int], CaseResult]
     provenance: Mapping[str, object] = field(default_factory=dict)
+
+    @property
+    def volumes_cm3(self) -> tuple[tuple[date | None, Estimate | None], ...]:
+        """Date and volume of each study; None where none is given."""
+        return tuple(
+            (point.scan.date, point.fragment.volume_cm3 if point.fragment else None)
+            for point in self.points
+        )
+
+    @property
+    def status(self) -> Literal["measured", "undetermined"]:
+        """ "undetermined" when any comparison is."""
+        known = all(case.status == "measured" for case in self.comparisons.values())
+        return "measured" if known else "undetermined"

@@ -16,6 +16,7 @@ from mri_resorb.cli.claim import claim
 from mri_resorb.cli.cohort import cohort
 from mri_resorb.cli.remeasure import remeasure
 from mri_resorb.cli.run import run
+from mri_resorb.cli.trajectory import trajectory
 
 app = typer.Typer(
     add_completion=False,
@@ -52,6 +53,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(trajectory)
 app.command()(remeasure)
 app.command()(cohort)
 app.command()(agreement)

@@ -63,6 +63,15 @@ def read_date(text: str) -> date:
         raise typer.BadParameter(f"'{text}' is not a date; write it as 2018-11-05.") from error
 
 
+def read_dates(text: str) -> tuple[date, ...]:
+    """ISO 8601 dates with commas between them.
+
+    Raises:
+        typer.BadParameter: one of them is none.
+    """
+    return tuple(read_date(part.strip()) for part in text.split(","))
+
+
 def read_point(text: str) -> Point:
     """`X,Y,Z`, patient millimetres (LPS).
 

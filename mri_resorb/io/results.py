@@ -42,20 +42,22 @@ Percent = Annotated[float, Field(ge=0, le=100)]
 NonNegative = Annotated[float, Field(ge=0)]
 
 
-class _Document(BaseModel):
+class Document(BaseModel):
+    """What all documents have in common."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", allow_inf_nan=False, use_attribute_docstrings=True
     )
 
 
-class RemarkDocument(_Document):
+class RemarkDocument(Document):
     """A code for programs, words for people."""
 
     code: str
     message: str
 
 
-class PatientDocument(_Document):
+class PatientDocument(Document):
     """What the files or the options say of the person."""
 
     id: str | None
@@ -63,14 +65,14 @@ class PatientDocument(_Document):
     age_years: int | None
 
 
-class IntervalDocument(_Document):
+class IntervalDocument(Document):
     """Time between the two acquisitions; months are days / 30.4375."""
 
     days: int
     months: float
 
 
-class EstimateDocument(_Document):
+class EstimateDocument(Document):
     """A figure with its 95 % interval."""
 
     value: float
@@ -84,7 +86,7 @@ class EstimateDocument(_Document):
         return self
 
 
-class SizeDocument(_Document):
+class SizeDocument(Document):
     """Largest extents along the disc frame's axes, edge to edge, cm."""
 
     ap: NonNegative
@@ -92,21 +94,21 @@ class SizeDocument(_Document):
     craniocaudal: NonNegative
 
 
-class MigrationDocument(_Document):
+class MigrationDocument(Document):
     """Where the fragment's centroid lies, seen from the disc."""
 
     craniocaudal: CraniocaudalMigration
     side: Side
 
 
-class VolumePartsDocument(_Document):
+class VolumePartsDocument(Document):
     """The volume's two parts: joined to the disc, and detached pieces."""
 
     joined: NonNegative
     detached: NonNegative
 
 
-class DateDocument(_Document):
+class DateDocument(Document):
     """One date, measured or refused."""
 
     date: Date | None
@@ -141,7 +143,7 @@ class DateDocument(_Document):
         return self
 
 
-class ChangeDocument(_Document):
+class ChangeDocument(Document):
     """What happened between the dates; resorption is 100 (V0 - V1) / V0, growth negative."""
 
     resorption_percent: EstimateDocument | None
@@ -151,7 +153,7 @@ class ChangeDocument(_Document):
     band: Band | None
 
 
-class AutomaticDocument(_Document):
+class AutomaticDocument(Document):
     """What is found without the masks of a person; its mask files are not kept, and null."""
 
     baseline: DateDocument
@@ -159,14 +161,14 @@ class AutomaticDocument(_Document):
     change: ChangeDocument
 
 
-class ReviewDocument(_Document):
+class ReviewDocument(Document):
     """Who corrected the masks, null where not told, and when they were measured."""
 
     by: str | None
     at: datetime
 
 
-class FollowUpDocument(_Document):
+class FollowUpDocument(Document):
     """Two studies of one person compared at one lumbar level."""
 
     model_config = ConfigDict(title=SCHEMA)

@@ -122,8 +122,8 @@ def align_all(*, anatomies: Sequence[Anatomy], frames: Sequence[DiscFrame]) -> C
         ),
     ]
     origin = np.mean([frame.origin_mm for frame in in_first], axis=0)
-    axes = Rotation.from_matrix(np.stack([frame.axes for frame in in_first])).mean().as_matrix()
-    middle = DiscFrame.at(origin, axes)
+    turns = Rotation.from_matrix(np.stack([f.axes @ frames[0].axes.T for f in in_first]))
+    middle = DiscFrame.at(origin, turns.mean().as_matrix() @ frames[0].axes)
     others = (carried(middle, pair.baseline, pair.follow_up) for pair in pairs)
     return CommonAlignment((middle, *others), overlaps)
 
