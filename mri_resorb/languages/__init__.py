@@ -89,7 +89,7 @@ def catalogue(language: Language) -> Mapping[str, str]:
     text = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
     sections = tomllib.loads(text)
     return {
-        f"{section}.{key}": " ".join(sentence.split())
+        f"{section}.{key}": sentence
         for section, sentences in sections.items()
         for key, sentence in sentences.items()
     }

@@ -19,6 +19,7 @@ from matplotlib.patches import Rectangle
 from matplotlib.patheffects import withStroke
 
 from mri_resorb import __version__
+from mri_resorb.languages import Language, Phrase, decimal, say
 from mri_resorb.model import CaseResult, DiscFrame, FloatArray, Point, TimePoint
 from mri_resorb.report import wording
 
@@ -35,7 +36,7 @@ _REFUSED = "#ff9e80"
 _OUTLINE = [withStroke(linewidth=2.5, foreground="black")]
 
 
-def overlay_figure(case: CaseResult) -> Figure:
+def overlay_figure(case: CaseResult, *, language: Language = Language.EN) -> Figure:
     """Draw the case; `Figure.savefig` writes it.
 
     Each date shows the sagittal slice with the most fragment. A date without a fragment shows the
@@ -44,18 +45,18 @@ def overlay_figure(case: CaseResult) -> Figure:
     """
     figure = Figure(figsize=(WIDTH_PIXELS / DPI, HEIGHT_PIXELS / DPI), dpi=DPI, facecolor=_GROUND)
     FigureCanvasAgg(figure)
-    _headline(figure, case)
+    _headline(figure, case, language=language)
     for left, name, point, other in (
-        (0.03, "Baseline", case.baseline, case.follow_up),
-        (0.515, "Follow-up", case.follow_up, case.baseline),
+        (0.03, "figure.baseline", case.baseline, case.follow_up),
+        (0.515, "figure.follow-up", case.follow_up, case.baseline),
     ):
         view = _view(point, other=other)
         axes = figure.add_axes((left, 0.155, 0.455, 0.665), facecolor="black")
-        _draw_panel(axes, point=point, view=view)
+        _draw_panel(axes, point=point, view=view, language=language)
         if view.field == (FIELD_MM, FIELD_MM):
             _draw_thumbnail(axes, view=view)
-        _caption(figure, left=left, name=name, point=point, view=view)
-    _legend(figure, case)
+        _caption(figure, left=left, name=name, point=point, view=view, language=language)
+    _legend(figure, case, language=language)
     return figure
 
 
@@ -167,7 +168,7 @@ def _lateral_mm(image: sitk.Image, *, index: int, frame: DiscFrame) -> float:
     return float((index - origin[2]) / (step[2] - origin[2]))
 
 
-def _draw_panel(axes: Axes, *, point: TimePoint, view: _View) -> None:
+def _draw_panel(axes: Axes, *, point: TimePoint, view: _View, language: Language) -> None:
     axes.imshow(
         view.pixels,
         cmap="gray",
@@ -214,10 +215,10 @@ def _draw_panel(axes: Axes, *, point: TimePoint, view: _View) -> None:
             fontsize=11,
             path_effects=_OUTLINE,
         )
-    _scale_bar(axes)
+    _scale_bar(axes, language=language)
 
 
-def _scale_bar(axes: Axes) -> None:
+def _scale_bar(axes: Axes, *, language: Language) -> None:
     left, right = axes.get_xlim()
     bottom, top = axes.get_ylim()
     end = right - 0.05 * (right - left)
@@ -232,7 +233,7 @@ def _scale_bar(axes: Axes) -> None:
     axes.text(
         end - SCALE_BAR_MM / 2,
         height - 0.012 * (bottom - top),
-        f"{SCALE_BAR_MM:.0f} mm",
+        say("figure.scale", language=language, mm=decimal(SCALE_BAR_MM, places=0)),
         color=_TEXT,
         ha="center",
         va="bottom",
@@ -263,38 +264,51 @@ def _draw_thumbnail(axes: Axes, *, view: _View) -> None:
         spine.set_color(_FAINT)
 
 
-def _headline(figure: Figure, case: CaseResult) -> None:
+def _headline(figure: Figure, case: CaseResult, *, language: Language) -> None:
     figure.text(0.03, 0.967, str(case.level), color=_TEXT, fontsize=20, weight="bold", va="center")
     if case.status == "undetermined":
-        first, second = "Undetermined: no figure is given", wording.reasons(case.reasons)
+        first = say("figure.undetermined", language=language)
+        second = wording.reasons(case.reasons, language=language)
         colour = _REFUSED
     else:
-        first = f"Resorption: {wording.resorption(case)}"
-        second = _capitalised(wording.verdict(case))
+        resorption = wording.resorption(case, language=language)
+        first = say("figure.resorption", language=language, resorption=resorption)
+        second = _capitalised(wording.verdict(case, language=language))
         colour = _TEXT
     figure.text(0.13, 0.97, first, color=colour, fontsize=14, weight="bold", va="center")
     lines = textwrap.wrap(second, width=125, max_lines=2, placeholder=" ...")
     figure.text(0.13, 0.945, "\n".join(lines), color=_TEXT, fontsize=10, va="top")
 
 
-def _caption(figure: Figure, *, left: float, name: str, point: TimePoint, view: _View) -> None:
-    day = "no date" if point.scan.date is None else wording.american_date(point.scan.date)
-    figure.text(left, 0.865, f"{name}, {day}", color=_TEXT, fontsize=12, weight="bold")
-    figure.text(left, 0.832, _capitalised(wording.volume_at(point)), color=_TEXT, fontsize=11)
-    where = f"Slice {view.index + 1} of {view.scan.GetSize()[2]} from the right"
-    if view.lateral_mm is not None:
-        away = wording.decimal(abs(view.lateral_mm), places=0)
-        side = "left" if view.lateral_mm > 0 else "right"
-        where += (
-            ", in the disc's middle" if away == "0" else f", {away} mm {side} of the disc's middle"
-        )
-    figure.text(left, 0.125, where, color=_FAINT, fontsize=9)
+def _caption(
+    figure: Figure, *, left: float, name: str, point: TimePoint, view: _View, language: Language
+) -> None:
+    heading = say(name, language=language, day=point.scan.date or Phrase("figure.no-date"))
+    figure.text(left, 0.865, heading, color=_TEXT, fontsize=12, weight="bold")
+    volume = _capitalised(wording.volume_at(point, language=language))
+    figure.text(left, 0.832, volume, color=_TEXT, fontsize=11)
+    figure.text(left, 0.125, _where(view, language=language), color=_FAINT, fontsize=9)
 
 
-def _legend(figure: Figure, case: CaseResult) -> None:
+def _where(view: _View, *, language: Language) -> str:
+    """Which slice it is, and how far from the disc's middle."""
+    number, count = view.index + 1, view.scan.GetSize()[2]
+    if view.lateral_mm is None:
+        return say("figure.slice", language=language, number=number, count=count)
+    away_mm = decimal(abs(view.lateral_mm), places=0)
+    if away_mm == "0":
+        return say("figure.slice-middle", language=language, number=number, count=count)
+    name = "figure.slice-left" if view.lateral_mm > 0 else "figure.slice-right"
+    return say(name, language=language, number=number, count=count, mm=away_mm)
+
+
+def _legend(figure: Figure, case: CaseResult, *, language: Language) -> None:
+    fragment, boundary = (
+        say(name, language=language) for name in ("figure.fragment", "figure.boundary")
+    )
     handles = [
-        Line2D([], [], color=_FRAGMENT, linewidth=1.3, label="fragment"),
-        Line2D([], [], color=_BOUNDARY, linestyle=(0, (4, 3)), label="posterior boundary"),
+        Line2D([], [], color=_FRAGMENT, linewidth=1.3, label=fragment),
+        Line2D([], [], color=_BOUNDARY, linestyle=(0, (4, 3)), label=boundary),
     ]
     shown = case.baseline.fragment is not None or case.follow_up.fragment is not None
     if shown:
@@ -310,7 +324,7 @@ def _legend(figure: Figure, case: CaseResult) -> None:
     figure.text(
         0.03,
         0.03,
-        f"{wording.DISCLAIMER} mri-resorb {__version__}",
+        f"{wording.disclaimer(language)} mri-resorb {__version__}",
         color=_FAINT,
         fontsize=9,
         va="center",

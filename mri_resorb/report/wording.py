@@ -1,44 +1,24 @@
-"""How figures, dates and findings are worded, in the text and in the pictures alike.
+"""How figures and findings are worded, in the text and in the pictures alike.
 
-The form is the clinic's: decimal comma, American dates with the month's name.
+The form is the clinic's: a decimal comma in every language, months to the nearest half.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import date
 from math import floor
 
+from mri_resorb.languages import Language, decimal, say
 from mri_resorb.model import CaseResult, Estimate, Remark, TimePoint
 
-DISCLAIMER = "Research and decision support, not a medical device."
 
-_MONTHS = (
-    "January",
-    "February",
-    "March",
-    "April",
-    "May",
-    "June",
-    "July",
-    "August",
-    "September",
-    "October",
-    "November",
-    "December",
-)
-
-
-def decimal(value: float, *, places: int) -> str:
-    """Round for people, with a decimal comma and no minus before a zero: 1,30."""
-    text = f"{value:.{places}f}"
-    if float(text) == 0:
-        text = text.lstrip("-")
-    return text.replace(".", ",")
+def disclaimer(language: Language) -> str:
+    """What the result is for, one sentence."""
+    return say("case.disclaimer", language=language)
 
 
 def trimmed(value: float, *, places: int) -> str:
-    """The same without trailing zeros: 1,2 and 2, not 1,20 and 2,00."""
+    """A decimal without trailing zeros: 1,2 and 2, not 1,20 and 2,00."""
     text = decimal(value, places=places)
     return text.rstrip("0").rstrip(",") if "," in text else text
 
@@ -50,54 +30,58 @@ def percent(value: float) -> str:
     return decimal(value, places=0)
 
 
-def american_date(day: date) -> str:
-    """November 5, 2018."""
-    return f"{_MONTHS[day.month - 1]} {day.day}, {day.year}"
-
-
-def volume(estimate: Estimate) -> str:
+def volume(estimate: Estimate, *, language: Language) -> str:
     """1,30 cm³ (95 % interval 1,10 to 1,52)."""
-    low, high = decimal(estimate.low, places=2), decimal(estimate.high, places=2)
-    return f"{decimal(estimate.value, places=2)} cm³ (95 % interval {low} to {high})"
+    value, low, high = (
+        decimal(figure, places=2) for figure in (estimate.value, estimate.low, estimate.high)
+    )
+    return say("case.estimate-cm3", language=language, value=value, low=low, high=high)
 
 
-def volume_at(point: TimePoint) -> str:
+def volume_at(point: TimePoint, *, language: Language) -> str:
     """What was measured at one date, or that nothing was."""
     if point.fragment is None:
-        return "not fully seen" if point.status == "incomplete" else "not measured"
+        return say(
+            "case.volume-incomplete"
+            if point.status == "incomplete"
+            else "case.volume-undetermined",
+            language=language,
+        )
     if point.status == "absent":
         left = decimal(point.fragment.volume_cm3.value, places=2)
-        return f"no herniation (disc material behind the boundary {left} cm³)"
-    return volume(point.fragment.volume_cm3)
+        return say("case.volume-absent", language=language, volume=left)
+    return volume(point.fragment.volume_cm3, language=language)
 
 
-def resorption(case: CaseResult) -> str:
+def resorption(case: CaseResult, *, language: Language) -> str:
     """50 % (95 % interval 35 to 62 %); growth is negative."""
     estimate = case.change.resorption_percent
     if estimate is not None:
-        low, high = percent(estimate.low), percent(estimate.high)
-        return f"{percent(estimate.value)} % (95 % interval {low} to {high} %)"
+        value, low, high = (
+            percent(figure) for figure in (estimate.value, estimate.low, estimate.high)
+        )
+        return say("case.estimate-percent", language=language, value=value, low=low, high=high)
     if case.status == "measured" and case.baseline.status == "absent":
-        return "no percentage, as there was no herniation at baseline"
-    return "not given"
+        return say("case.resorption-without-baseline", language=language)
+    return say("case.resorption-unknown", language=language)
 
 
-def verdict(case: CaseResult) -> str:
+def verdict(case: CaseResult, *, language: Language) -> str:
     """The verdict in words."""
     if case.status == "undetermined" or case.change.verdict == "undetermined":
-        return "undetermined"
+        return say("case.verdict-undetermined", language=language)
     if case.baseline.status == case.follow_up.status == "absent":
-        return "no herniation at either date"
+        return say("case.verdict-absent", language=language)
     if case.change.verdict == "decreased":
-        bands = {"under-25": "under 25 % resorbed", "complete": "complete resorption"}
-        band = case.change.band
-        shown = f" ({bands.get(band, f'{band} % resorbed')})" if band else ""
-        return f"decreased beyond measurement error{shown}"
+        if case.change.band is None:
+            return say("case.verdict-decreased", language=language)
+        band = say(f"case.band-{case.change.band}", language=language)
+        return say("case.verdict-decreased-band", language=language, band=band)
     if case.change.verdict == "increased":
-        return "increased beyond measurement error"
-    return "no change beyond measurement error"
+        return say("case.verdict-increased", language=language)
+    return say("case.verdict-unchanged", language=language)
 
 
-def reasons(remarks: Sequence[Remark]) -> str:
+def reasons(remarks: Sequence[Remark], *, language: Language) -> str:
     """Several remarks one after the other, without the last full stop."""
-    return ". ".join(remark.text().rstrip(".") for remark in remarks)
+    return ". ".join(remark.text(language).rstrip(".") for remark in remarks)
