@@ -43,6 +43,9 @@ MEDIA_DIRECTORY = "1.2.840.10008.1.3.10"
 MR_IMAGE = "1.2.840.10008.5.1.4.1.1.4"
 """SOP class MR Image Storage; those of Enhanced MR continue it."""
 
+FUNCTIONAL_GROUPS = 0x5200
+"""Group of what an Enhanced file says of its frames; those around it hold overlays and pixels."""
+
 _VALUE_REPRESENTATIONS = frozenset(b"AE AS CS DA DS DT IS LO OB OW PN SH SQ TM UI UL US UN".split())
 
 
@@ -168,7 +171,8 @@ def _public_header(dataset: Dataset) -> Dataset:
     implicit, little_endian = dataset.original_encoding
     header.set_original_encoding(implicit, little_endian, dataset.original_character_set)
     for tag in dataset.keys():  # noqa: SIM118 - iterating would convert, and stop at, odd values
-        if not (tag.is_private or tag.group >= 0x5000):
+        bulk = tag.group >= 0x5000 and tag.group != FUNCTIONAL_GROUPS
+        if not (tag.is_private or bulk):
             header[tag] = dataset.get_item(tag)
     return header
 

@@ -8,6 +8,7 @@ from pydicom.dataset import FileDataset, FileMetaDataset
 from pydicom.uid import PYDICOM_IMPLEMENTATION_UID, EncapsulatedPDFStorage, ExplicitVRLittleEndian
 
 import mri_resorb
+from mri_resorb.io.dicom import quiet_pydicom
 from mri_resorb.model import CaseResult
 from mri_resorb.report.dicom_study import (
     MANUFACTURER,
@@ -38,6 +39,7 @@ _COPIED = (
 """What the Patient, General Study and Patient Study modules keep."""
 
 
+@quiet_pydicom()
 def encapsulated_pdf(case: CaseResult, pdf: bytes) -> FileDataset:
     """Wrap a PDF as Encapsulated PDF Storage (PS3.3 A.45.1).
 

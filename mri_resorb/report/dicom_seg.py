@@ -17,6 +17,7 @@ from pydicom.dataset import Dataset
 from pydicom.sr.codedict import codes
 
 import mri_resorb
+from mri_resorb.io.dicom import quiet_pydicom
 from mri_resorb.io.results import Which
 from mri_resorb.model import CaseResult, Scan, SourceFrame
 from mri_resorb.report.dicom_study import (
@@ -41,6 +42,7 @@ INSIDE = 0.5
 COLOUR_RGB = (230, 75, 53)
 
 
+@quiet_pydicom()
 def segmentation(
     case: CaseResult, which: Which, *, kind: Kind = "BINARY"
 ) -> hd.seg.Segmentation | None:

@@ -18,6 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 import mri_resorb
+from mri_resorb.io.dicom import quiet_pydicom
 from mri_resorb.io.results import Which
 from mri_resorb.model import CaseResult, Estimate, TimePoint
 from mri_resorb.report.dicom_study import (
@@ -82,6 +83,7 @@ VALUES = {
 }
 
 
+@quiet_pydicom()
 def structured_report(
     case: CaseResult, *, segmentations: dict[Which, Dataset | None]
 ) -> sr.Comprehensive3DSR:

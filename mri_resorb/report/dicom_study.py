@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 import uuid
-from contextlib import suppress
 from copy import deepcopy
 
 import SimpleITK as sitk
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code
 from pydicom.uid import UID
-from pydicom.valuerep import DA, TM
 
 import mri_resorb
 from mri_resorb import terminology
 from mri_resorb.errors import DicomSourceError
+from mri_resorb.io.attributes import Values, plain_values
+from mri_resorb.io.dicom import quiet_pydicom
 from mri_resorb.io.results import Which
 from mri_resorb.model import CaseResult, Scan, TimePoint
 
@@ -27,6 +28,8 @@ SERIAL_NUMBER = "none"
 
 HERNIATED_STRUCTURE = Code(*terminology.HERNIATED_STRUCTURE)
 DISC = {level: Code(*code) for level, code in terminology.DISC.items()}
+
+TIME = re.compile(r"\d{2}(\d{2}(\d{2}(\.\d{1,6})?)?)?")
 
 _NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "mri_resorb/dicom")
 _IDENTIFYING = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID", "SOPClassUID")
@@ -49,6 +52,7 @@ def point_of(case: CaseResult, which: Which) -> TimePoint:
     return case.baseline if which == "baseline" else case.follow_up
 
 
+@quiet_pydicom()
 def source_headers(scan: Scan) -> list[Dataset]:
     """The headers of the scan's files, in the order of its slices, fit to be copied from.
 
@@ -110,11 +114,12 @@ def _completed(header: Dataset) -> Dataset:
     for keyword in _MAY_BE_EMPTY:
         value = header.get(keyword)
         setattr(completed, keyword, "" if value is None else value)
-    for keyword, kind in (("StudyDate", DA), ("PatientBirthDate", DA), ("StudyTime", TM)):
-        valid = ""
-        with suppress(ValueError):
-            valid = str(kind(str(completed[keyword].value)) or "")
-        setattr(completed, keyword, valid)
+    values = Values(plain_values(completed))
+    for keyword in ("StudyDate", "PatientBirthDate"):
+        day = values.date(keyword)
+        setattr(completed, keyword, "" if day is None else day.strftime("%Y%m%d"))
+    if not TIME.fullmatch(values.text("StudyTime")):
+        completed.StudyTime = ""
     if completed.PatientSex not in ("F", "M", "O"):
         completed.PatientSex = ""
     return completed

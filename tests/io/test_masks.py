@@ -10,14 +10,20 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+import slicerio
 from case_results import SAGITTAL, anatomy, blank, ellipsoid, like, points_mm, time_point
 from hypothesis import given
 from hypothesis import strategies as st
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mri_resorb.errors import MaskError
-from mri_resorb.io.masks import read_fragment_mask, write_labels, write_occupancy
-from mri_resorb.model import Anatomy, Scan, Structure
+from mri_resorb.io.masks import (
+    read_fragment_mask,
+    write_labels,
+    write_occupancy,
+    write_slicer_segmentation,
+)
+from mri_resorb.model import Anatomy, Level, Scan, Structure
 
 ORIENTATIONS = [
     "".join(letters)
@@ -138,6 +144,33 @@ def test_a_padded_mask_is_cropped_when_nothing_lies_outside(
     sitk.WriteImage(sitk.ConstantPad(drawn, [2, 3, 1], [1, 0, 4], 1.0), str(tmp_path / "m.mha"))
     with pytest.raises(MaskError, match="outside"):
         read_fragment_mask(tmp_path / "m.mha", scan=scan)
+
+
+def test_slicer_s_reader_finds_name_colour_terms_and_voxels(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    path = tmp_path / "fragment.seg.nrrd"
+    write_slicer_segmentation(drawn, path, native_orientation="LPS", level=Level.L5_S1)
+    read = slicerio.read_segmentation(str(path))
+    (segment,) = read["segments"]
+    assert segment["name"] == "Herniated disc fragment L5-S1"
+    assert segment["color"] == [0.90, 0.29, 0.21]
+    assert segment["terminology"]["type"] == ["SCT", "414403008", "Herniated structure"]
+    assert segment["terminology"]["anatomicRegion"] == ["SCT", "715056000", "L5/S1 disc"]
+    filled = np.argwhere(read["voxels"] == segment["labelValue"])
+    assert segment["extent"] == np.stack([filled.min(0), filled.max(0)], axis=1).ravel().tolist()
+    lps = nib.affines.apply_affine(read["ijkToLPS"], filled)
+    expected = points_mm(drawn)[sitk.GetArrayFromImage(drawn) >= 0.5]
+    assert {tuple(np.round(p, 2)) for p in lps} == {tuple(np.round(p, 2)) for p in expected}
+
+
+def test_a_mask_saved_by_slicer_s_writer_comes_back(
+    tmp_path: Path, scan: Scan, drawn: sitk.Image
+) -> None:
+    ours, theirs = tmp_path / "ours.seg.nrrd", tmp_path / "theirs.seg.nrrd"
+    write_slicer_segmentation(drawn, ours, native_orientation="RAI", level=Level.L5_S1)
+    slicerio.write_segmentation(str(theirs), slicerio.read_segmentation(str(ours)))
+    assert_same_voxels(read_fragment_mask(theirs, scan=scan), sitk.Cast(hard(drawn), 8))
 
 
 def shifted(image: sitk.Image) -> sitk.Image:
