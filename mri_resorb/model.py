@@ -183,12 +183,17 @@ class Remark:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """How much of each voxel a structure fills: 0-1, float32, on the scan's grid."""
+    """How much of each voxel a structure fills: 0-1, float32, on the scan's grid.
+
+    Attributes:
+        hard: voxels are filled or not, which says nothing of partial volume and of doubt.
+    """
 
     vertebra: sitk.Image
     disc: sitk.Image
     canal: sitk.Image
     sacrum: sitk.Image
+    hard: bool = False
 
 
 @dataclass(frozen=True)

@@ -158,6 +158,7 @@ class Occupancy:
             in the first or the last slice or at the image's border: more of it may lie outside.
         doubt_cm3: p (1 - p) of the network's occupancy, summed around the fragment: large where it
             is of two minds, and not only at outlines.
+        hard: of an anatomy that knows no doubt, so that `doubt_cm3` says nothing.
         cut_cm2: cross-section of the shallower rim that the first and the last slice cut off.
     """
 
@@ -168,6 +169,7 @@ class Occupancy:
     surface_cm2: float
     touches_edge: bool
     doubt_cm3: float = 0.0
+    hard: bool = False
     cut_cm2: float = 0.0
 
     @property
@@ -251,6 +253,7 @@ def fill(
         surface_cm2=_surface_cm2(material, footprint),
         touches_edge=_touches_edge(core, box=box, shape=values.shape),
         doubt_cm3=float(doubt.sum()) * voxel_cm3,
+        hard=anatomy.hard,
         cut_cm2=float(values[0].sum() + values[-1].sum())
         * voxel_cm3
         / (image.GetSpacing()[2] / 10),

@@ -25,6 +25,9 @@ SHARED_NETWORK_MM = 0.12
 """The same, alike on both dates."""
 DOUBT_PART = 0.5
 """Of the network's doubt around the fragment, `Occupancy.doubt_cm3`."""
+HARD_DOUBT_MM = 0.5
+"""Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
+0.5 mm on the sample cases."""
 SAMPLING_PART = 0.06
 """Of a slice's distance times the fragment's cross-section: where the slices happen to fall."""
 NOISE_FLOOR_CM3 = 0.01
@@ -77,13 +80,16 @@ def volume_error(
     mm = 0.1  # cm
     slice_cm = occupancy.image.GetSpacing()[2] * mm
     disagreement = boundary_disagreement_mm or 0.0
+    doubt_cm3 = occupancy.doubt_cm3
+    if occupancy.hard:
+        doubt_cm3 = max(doubt_cm3, occupancy.surface_cm2 * HARD_DOUBT_MM * mm)
     cross_section_cm2 = occupancy.volume_cm3 ** (2 / 3)
     return VolumeError(
         own={
             "boundary": occupancy.footprint_cm2 * OWN_BOUNDARY_MM * mm,
             "alignment": occupancy.footprint_cm2 * disagreement / 2 * mm,
             "network": occupancy.surface_cm2 * NETWORK_MM * mm,
-            "doubt": occupancy.doubt_cm3 * DOUBT_PART,
+            "doubt": doubt_cm3 * DOUBT_PART,
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
             "detection": DETECTION_CM3 if absent else 0.0,

@@ -66,7 +66,7 @@ def _anatomy(filled: dict[Structure, Array], image: sitk.Image) -> Anatomy:
         part = sitk.GetImageFromArray(filled[structure].astype(np.float32))
         part.CopyInformation(image)
         parts.append(part)
-    return Anatomy(*parts)
+    return Anatomy(*parts, hard=True)
 
 
 def _check_agreement(disc: Array, seen: Anatomy, *, tool: str) -> None:
