@@ -19,6 +19,7 @@ UNITS_PER_MM = 10
 
 LOST_RGB, GAINED_RGB = (74, 144, 255), (255, 138, 31)
 """Blue and orange are told apart with every common colour vision deficiency."""
+MOST_OPAQUE = 215
 _FAINTEST_CHANGE = 0.08
 _JPEG_QUALITY = 78
 
@@ -79,7 +80,7 @@ def change_png(difference: npt.NDArray[np.float32]) -> str | None:
         return None
     rgba = np.empty((*difference.shape, 4), np.uint8)
     rgba[..., :3] = np.where(difference[..., None] > 0, LOST_RGB, GAINED_RGB)
-    rgba[..., 3] = np.where(amount < _FAINTEST_CHANGE, 0, np.clip(amount, 0, 1) * 215)
+    rgba[..., 3] = np.where(amount < _FAINTEST_CHANGE, 0, np.clip(amount, 0, 1) * MOST_OPAQUE)
     return _data_uri(Image.fromarray(rgba), "PNG")
 
 

@@ -50,7 +50,7 @@ def html_report(case: CaseResult, *, language: Language = Language.EN) -> str:
             script=Markup(script),
             script_hash=_hash(script),
             verdict=wording.verdict(case, language=language),
-            case_lines=_case_lines(case),
+            case_lines=_case_lines(case, language=language),
             reasons=[reason.text(language) for reason in case.reasons],
             warnings=[warning.text(language) for warning in case.warnings],
             percent=_percent(case, tables),
@@ -117,9 +117,9 @@ def _hash(text: str) -> str:
     return f"sha256-{b64encode(hashlib.sha256(text.encode()).digest()).decode('ascii')}"
 
 
-def _case_lines(case: CaseResult) -> list[tuple[str, str]]:
+def _case_lines(case: CaseResult, *, language: Language) -> list[tuple[str, str]]:
     """The clinic's three lines: patient, diagnosis, result."""
-    lines = [line.partition(": ") for line in case_text(case).splitlines()[:3]]
+    lines = [line.partition(": ") for line in case_text(case, language=language).splitlines()[:3]]
     return [(label, text) for label, _, text in lines]
 
 

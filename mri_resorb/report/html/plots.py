@@ -67,6 +67,8 @@ class PercentPlot:
     ticks: tuple[Tick, ...]
 
 
+_PERCENT_STEPS = tuple(factor * 10.0**power for power in range(1, 9) for factor in (2.5, 5, 10, 20))
+_MOST_TICKS = 8
 TRAJECTORY_HEIGHT = 210.0
 _TOP, _BOTTOM = 18.0, 34.0
 
@@ -109,9 +111,9 @@ def percent_plot(estimate: Estimate) -> PercentPlot:
     def place(value: float) -> float:
         return MARGIN / 2 + (value - lowest) / (100 - lowest) * (WIDTH - MARGIN)
 
-    step = 25.0 if lowest >= -100 else 25.0 * ceil((100 - lowest) / 200)
-    first = ceil(lowest / step)
-    ticks = tuple(Tick(place(n * step), n * step) for n in range(first, int(100 // step) + 1))
+    step = next(step for step in _PERCENT_STEPS if (100 - lowest) / step <= _MOST_TICKS)
+    values = [*(n * step for n in range(ceil(lowest / step), ceil(100 / step))), 100.0]
+    ticks = tuple(Tick(place(value), value) for value in values)
     return PercentPlot(
         bar=Bar(place(estimate.value), place(estimate.low), place(min(estimate.high, 100.0))),
         nothing_at=place(0.0),

@@ -173,25 +173,26 @@ def _axial_panel(volume: AxialVolume | None, *, point: TimePoint) -> Panel:
 
 
 def _sagittal_steps(baseline: SagittalView, follow_up: SagittalView) -> list[Step]:
-    """A step for each slice of the date with the closer slices, from right to left."""
-    levels = [_at_level(view) for view in (baseline, follow_up)]
-    spacings = [_slice_distance_mm(view) for view in (baseline, follow_up)]
-    leading = 1 if spacings[1] < 0.95 * spacings[0] else 0
-    places = list((baseline, follow_up)[leading].offsets_mm[levels[leading]])
-    other, apart = (follow_up, baseline)[leading], spacings[1 - leading]
-    beyond = [
-        offset
-        for offset in other.offsets_mm[levels[1 - leading]]
-        if not places or min(abs(offset - place) for place in places) > apart
-    ]
-    steps = []
-    for offset in sorted([*places, *beyond]):
+    """From right to left: a step for each slice of the date with the closer slices, and for those
+    of the other date that would not be seen beside them.
+    """
+    views = (baseline, follow_up)
+    spacings = [_slice_distance_mm(view) for view in views]
+
+    def step(offset_mm: float) -> Step:
         shown = [
-            _nearest(view, offset, within_mm=max(0.6 * spacing, 0.1))
-            for view, spacing in zip((baseline, follow_up), spacings, strict=True)
+            _nearest(view, offset_mm, within_mm=0.6 * spacing)
+            for view, spacing in zip(views, spacings, strict=True)
         ]
-        steps.append(Step(float(offset), shown[0], shown[1]))
-    return steps
+        return Step(float(offset_mm), shown[0], shown[1])
+
+    leading = 1 if spacings[1] < 0.95 * spacings[0] else 0
+    other = views[1 - leading]
+    steps = [step(offset) for offset in views[leading].offsets_mm[_at_level(views[leading])]]
+    seen = {s.follow_up if leading == 0 else s.baseline for s in steps}
+    unseen = [n for n in np.flatnonzero(_at_level(other)) if n not in seen]
+    steps += [step(other.offsets_mm[n]) for n in unseen]
+    return sorted(steps, key=lambda s: s.offset_mm)
 
 
 def _slice_distance_mm(view: SagittalView) -> float:
