@@ -19,6 +19,7 @@ from mri_resorb.io.results import (
     drawn_mask_name,
     fragment_mask_name,
 )
+from mri_resorb.languages import Language
 from mri_resorb.model import CaseResult, TimePoint
 
 RESULT_NAME = "result.json"
@@ -43,25 +44,25 @@ class Output:
     Attributes:
         description: what it is, for people, without a full stop.
         files: the names, of files or folders, that it may write in the result folder.
-        write: makes them from a case, in a folder that is there.
+        write: makes them from a case, in a folder that is there; words in the language given.
     """
 
     description: str
     files: tuple[str, ...]
-    write: Callable[[CaseResult, Path], None]
+    write: Callable[[CaseResult, Path, Language], None]
 
 
-def _write_document(case: CaseResult, folder: Path) -> None:
+def _write_document(case: CaseResult, folder: Path, _: Language) -> None:
     (folder / RESULT_NAME).write_text(document(case).to_json(), encoding="utf-8")
 
 
-def _write_text(case: CaseResult, folder: Path) -> None:
+def _write_text(case: CaseResult, folder: Path, language: Language) -> None:
     from mri_resorb.report.case_text import case_text
 
-    (folder / CASE_TEXT_NAME).write_text(case_text(case), encoding="utf-8")
+    (folder / CASE_TEXT_NAME).write_text(case_text(case, language=language), encoding="utf-8")
 
 
-def _write_masks(case: CaseResult, folder: Path) -> None:
+def _write_masks(case: CaseResult, folder: Path, _: Language) -> None:
     from mri_resorb.io.masks import write_labels, write_occupancy
 
     dates: tuple[tuple[TimePoint, Which], ...] = (
@@ -81,12 +82,12 @@ def _write_masks(case: CaseResult, folder: Path) -> None:
             write_occupancy(point.drawn, folder / drawn_mask_name(which), native_orientation=native)
 
 
-def _write_inputs(case: CaseResult, folder: Path) -> None:
+def _write_inputs(case: CaseResult, folder: Path, _: Language) -> None:
     if case.inputs is not None:
         write_inputs(case.inputs, folder / INPUTS_NAME)
 
 
-def _write_slicer_masks(case: CaseResult, folder: Path) -> None:
+def _write_slicer_masks(case: CaseResult, folder: Path, _: Language) -> None:
     from mri_resorb.io.masks import write_slicer_segmentation
 
     for which in DATES:
@@ -112,7 +113,7 @@ def _occupancy_segmentation_name(which: Which) -> str:
     return f"{which}_occupancy.seg.dcm"
 
 
-def _write_segmentations(case: CaseResult, folder: Path) -> None:
+def _write_segmentations(case: CaseResult, folder: Path, _: Language) -> None:
     from mri_resorb.report.dicom_seg import segmentation
 
     for which in DATES:
@@ -121,7 +122,7 @@ def _write_segmentations(case: CaseResult, folder: Path) -> None:
             made.save_as(folder / _segmentation_name(which))
 
 
-def _write_occupancy_segmentations(case: CaseResult, folder: Path) -> None:
+def _write_occupancy_segmentations(case: CaseResult, folder: Path, _: Language) -> None:
     from mri_resorb.report.dicom_seg import segmentation
 
     for which in DATES:
@@ -130,7 +131,7 @@ def _write_occupancy_segmentations(case: CaseResult, folder: Path) -> None:
             made.save_as(folder / _occupancy_segmentation_name(which))
 
 
-def _write_structured_report(case: CaseResult, folder: Path) -> None:
+def _write_structured_report(case: CaseResult, folder: Path, _: Language) -> None:
     from mri_resorb.report.dicom_seg import segmentation
     from mri_resorb.report.dicom_sr import structured_report
 
@@ -140,16 +141,16 @@ def _write_structured_report(case: CaseResult, folder: Path) -> None:
     made.save_as(folder / REPORT_SR_NAME)
 
 
-def _write_page(case: CaseResult, folder: Path) -> None:
+def _write_page(case: CaseResult, folder: Path, language: Language) -> None:
     from mri_resorb.report.html.page import html_report
 
-    (folder / HTML_NAME).write_text(html_report(case), encoding="utf-8")
+    (folder / HTML_NAME).write_text(html_report(case, language=language), encoding="utf-8")
 
 
-def _write_picture(case: CaseResult, folder: Path) -> None:
+def _write_picture(case: CaseResult, folder: Path, language: Language) -> None:
     from mri_resorb.report.figures import overlay_figure
 
-    overlay_figure(case).savefig(folder / OVERLAY_NAME)
+    overlay_figure(case, language=language).savefig(folder / OVERLAY_NAME)
 
 
 ALWAYS: tuple[Output, ...] = (
@@ -201,7 +202,7 @@ CHOSEN: dict[OutputName, Output] = {
 def bids(subject: str | None) -> Output:
     """The layout `bids`; `subject` is its label, one that names nobody where None."""
 
-    def write(case: CaseResult, folder: Path) -> None:
+    def write(case: CaseResult, folder: Path, _: Language) -> None:
         from mri_resorb.io.bids import subject_label, write_bids
 
         write_bids(case, folder / BIDS_NAME, subject=subject_label(case, given=subject))

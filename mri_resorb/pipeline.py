@@ -11,6 +11,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mri_resorb.errors import PipelineError
+from mri_resorb.languages import Language
 from mri_resorb.outputs import Layout, Output, OutputName, bids
 
 
@@ -21,6 +22,7 @@ class Pipeline(BaseModel):
         description: one sentence, for people.
         outputs: what a run leaves besides what it always leaves; see `mri_resorb.outputs`.
         layout: `plain`, or `bids` for a BIDS derivatives dataset besides.
+        language: of texts, pages and pictures; result.json is English in any case.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -28,6 +30,7 @@ class Pipeline(BaseModel):
     description: str
     outputs: Annotated[frozenset[OutputName], Field(strict=False)]
     layout: Layout = "plain"
+    language: Annotated[Language, Field(strict=False)] = Language.EN
 
     def made(self, *, subject: str | None = None) -> tuple[OutputName | Output, ...]:
         """What to write; `subject` is the label in a BIDS dataset, None for one made up."""
@@ -66,7 +69,7 @@ def _first(error: ValidationError) -> str:
     """The first thing that is wrong, where, with the nearest right word."""
     first = error.errors(include_url=False)[0]
     key = str(first["loc"][0])
-    if first["type"] == "literal_error":
+    if first["type"] in ("literal_error", "enum"):
         value = str(first["input"])
         allowed = re.findall(r"'([^']+)'", first["ctx"]["expected"])
         near = get_close_matches(value, allowed, n=1)

@@ -33,6 +33,7 @@ def test_a_copy_of_the_users_own_overrules(tmp_path: Path) -> None:
         ('description = "x"\noutputs = ["pictur"]', "no 'pictur'; did you mean 'picture'"),
         ('description = "x"\noutputs = ["x-ray"]', "no 'x-ray'; it takes.*picture"),
         ('description = "x"\noutputs = []\nlayout = "bid"', "did you mean 'bids'"),
+        ('description = "x"\noutputs = []\nlanguage = "kz"', "did you mean 'kk'"),
         ('description = "x"\noutputs = "picture"', "at 'outputs'"),
         ('description = "x"\n', "at 'outputs'"),
         ("outputs = = []", "TOML"),

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from mri_resorb.cli.terminal import one_line_errors, working
+from mri_resorb.cli.words import LanguageChoice
+from mri_resorb.languages import Language
 
 if TYPE_CHECKING:
     from mri_resorb.model import CaseResult
@@ -43,6 +45,7 @@ def remeasure(
     follow_up: Annotated[
         Path | None, typer.Option("--follow-up", metavar="STUDY", help="Likewise, the later one.")
     ] = None,
+    language: LanguageChoice = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result document instead of the case's text.")
     ] = False,
@@ -73,13 +76,14 @@ def remeasure(
                 for name, output in CHOSEN.items()
                 if any((folder / file).exists() for file in output.files)
             ]
-            write_results(case, folder, outputs=there)
-        _show(case, as_json=as_json)
+            words_in = language or Language.EN
+            write_results(case, folder, outputs=there, language=words_in)
+        _show(case, as_json=as_json, language=words_in)
     if case.status == "undetermined":
         raise typer.Exit(REFUSED)
 
 
-def _show(case: CaseResult, *, as_json: bool) -> None:
+def _show(case: CaseResult, *, as_json: bool, language: Language) -> None:
     from mri_resorb.io.results import document
 
     if as_json:
@@ -87,7 +91,7 @@ def _show(case: CaseResult, *, as_json: bool) -> None:
         return
     from mri_resorb.report.case_text import case_text
 
-    typer.echo(case_text(case))
+    typer.echo(case_text(case, language=language))
     assert case.automatic is not None
     typer.echo(f"Corrected: {_figures(case)}")
     typer.echo(f"Automatic: {_figures(case.automatic)}")

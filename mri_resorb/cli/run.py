@@ -11,6 +11,7 @@ import typer
 from mri_resorb.cli.terminal import one_line_errors, working
 from mri_resorb.cli.words import (
     LabelsOption,
+    LanguageChoice,
     LayoutOption,
     SexOption,
     read_date,
@@ -20,6 +21,7 @@ from mri_resorb.cli.words import (
 from mri_resorb.errors import OutputError
 
 if TYPE_CHECKING:
+    from mri_resorb.languages import Language
     from mri_resorb.model import CaseResult
 
 REFUSED = 3
@@ -149,6 +151,7 @@ def run(
             help="Subject in the BIDS dataset; by default a label that names nobody.",
         ),
     ] = None,
+    language: LanguageChoice = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result document instead of the case's text.")
     ] = False,
@@ -163,6 +166,8 @@ def run(
             from mri_resorb.pipeline import read_pipeline
 
             way = read_pipeline(pipeline)
+            if language is not None:
+                way = way.model_copy(update={"language": language})
             if layout is not None:
                 way = way.model_copy(update={"layout": layout.value})
             case = compare(
@@ -188,8 +193,8 @@ def run(
                 allow_same_date=allow_same_date,
                 allow_different_patients=allow_different_patients,
             )
-            write_results(case, output, outputs=way.made(subject=subject))
-        _show(case, output=output, as_json=as_json)
+            write_results(case, output, outputs=way.made(subject=subject), language=way.language)
+        _show(case, output=output, as_json=as_json, language=way.language)
     if case.status == "undetermined":
         raise typer.Exit(REFUSED)
 
@@ -220,7 +225,7 @@ def _check_places(
     check_output(output)
 
 
-def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
+def _show(case: CaseResult, *, output: Path, as_json: bool, language: Language) -> None:
     if as_json:
         from mri_resorb.io.results import document
 
@@ -229,7 +234,7 @@ def _show(case: CaseResult, *, output: Path, as_json: bool) -> None:
         from mri_resorb.outputs import ALWAYS, CHOSEN, bids
         from mri_resorb.report.case_text import case_text
 
-        typer.echo(case_text(case))
+        typer.echo(case_text(case, language=language))
         typer.echo(f"In {output}:")
         for left in (*ALWAYS, *CHOSEN.values(), bids(None)):
             written = [name for name in left.files if (output / name).exists()]

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 import typer
 
 from mri_resorb.cli.terminal import one_line_errors, working
-from mri_resorb.cli.words import SexOption, read_dates, read_level, read_point
+from mri_resorb.cli.words import LanguageChoice, SexOption, read_dates, read_level, read_point
 from mri_resorb.errors import OutputError
 
 REFUSED = 3
@@ -75,6 +75,7 @@ def trajectory(
             "--pipeline", metavar="NAME|FILE", help="What each comparison leaves, as in `run`."
         ),
     ] = "clinic",
+    language: LanguageChoice = None,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the document instead of the text.")
     ] = False,
@@ -116,7 +117,12 @@ def trajectory(
                 allow_same_date=allow_same_date,
                 allow_different_patients=allow_different_patients,
             )
-            write_trajectory(made, output, outputs=way.made())
-        sys.stdout.write(trajectory_document(made).to_json() if as_json else trajectory_text(made))
+            words_in = language or way.language
+            write_trajectory(made, output, outputs=way.made(), language=words_in)
+        sys.stdout.write(
+            trajectory_document(made).to_json()
+            if as_json
+            else trajectory_text(made, language=words_in)
+        )
     if made.status == "undetermined":
         raise typer.Exit(REFUSED)

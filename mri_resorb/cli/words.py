@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from mri_resorb.errors import InputError
+from mri_resorb.languages import Language
 
 if TYPE_CHECKING:
     from mri_resorb.model import Level, Point
@@ -35,6 +36,17 @@ class LayoutOption(StrEnum):
 
     PLAIN = "plain"
     BIDS = "bids"
+
+
+LanguageChoice = Annotated[
+    Language | None,
+    typer.Option(
+        "--language",
+        case_sensitive=False,
+        help="Of texts, pages and pictures: English, Russian or Kazakh.",
+    ),
+]
+"""None for the language that the pipeline names."""
 
 
 def read_level(text: str) -> Level:

@@ -17,6 +17,7 @@ from pathlib import Path
 
 from mri_resorb.errors import OutputError
 from mri_resorb.io.results import SCHEMA
+from mri_resorb.languages import Language
 from mri_resorb.model import CaseResult
 from mri_resorb.outputs import ALWAYS, CHOSEN, OWN_NAMES, RESULT_NAME, Output, OutputName
 
@@ -49,7 +50,11 @@ def check_output(output: Path) -> None:
 
 
 def write_results(
-    case: CaseResult, output: Path, *, outputs: Collection[OutputName | Output] = ()
+    case: CaseResult,
+    output: Path,
+    *,
+    outputs: Collection[OutputName | Output] = (),
+    language: Language = Language.EN,
 ) -> None:
     """Write what every case leaves (`mri_resorb.outputs.ALWAYS`) and the outputs asked for.
 
@@ -65,7 +70,7 @@ def write_results(
         work.mkdir(parents=True)
         (work / _NEW).mkdir()
         (work / _OLD).mkdir()
-        _write_files(case, work / _NEW, outputs=outputs)
+        _write_files(case, work / _NEW, outputs=outputs, language=language)
         _exchange(output=output, work=work)
     except OSError as error:
         raise OutputError(f"{output} cannot be written to: {error.strerror or error}.") from error
@@ -94,12 +99,16 @@ def _holds_result(output: Path) -> bool:
 
 
 def _write_files(
-    case: CaseResult, folder: Path, *, outputs: Collection[OutputName | Output]
+    case: CaseResult,
+    folder: Path,
+    *,
+    outputs: Collection[OutputName | Output],
+    language: Language,
 ) -> None:
     chosen = [output for name, output in CHOSEN.items() if name in outputs]
     others = [output for output in outputs if isinstance(output, Output)]
     for wanted in (*ALWAYS, *chosen, *others):
-        wanted.write(case, folder)
+        wanted.write(case, folder, language)
 
 
 def _exchange(*, output: Path, work: Path) -> None:

@@ -26,6 +26,7 @@ from mri_resorb.io.results import (
     PatientDocument,
     document,
 )
+from mri_resorb.languages import Language
 from mri_resorb.model import Level, Trajectory
 from mri_resorb.outputs import Output, OutputName
 
@@ -97,7 +98,11 @@ def trajectory_document(trajectory: Trajectory) -> TrajectoryDocument:
 
 
 def write_trajectory(
-    trajectory: Trajectory, output: Path, *, outputs: Collection[OutputName | Output] = ()
+    trajectory: Trajectory,
+    output: Path,
+    *,
+    outputs: Collection[OutputName | Output] = (),
+    language: Language = Language.EN,
 ) -> None:
     """Write each comparison as `run` does, then the document and the text of them all.
 
@@ -112,10 +117,10 @@ def write_trajectory(
     check_trajectory_output(output)
     stale = _earlier_folders(output) - {_folder(*pair) for pair in trajectory.comparisons}
     for pair, case in trajectory.comparisons.items():
-        write_results(case, output / _folder(*pair), outputs=outputs)
+        write_results(case, output / _folder(*pair), outputs=outputs, language=language)
     try:
         for name, text in (
-            (TEXT_NAME, trajectory_text(trajectory)),
+            (TEXT_NAME, trajectory_text(trajectory, language=language)),
             (DOCUMENT_NAME, trajectory_document(trajectory).to_json()),
         ):
             unfinished = output / f".{name}.unfinished"

@@ -12,13 +12,11 @@ Nothing else of the package is imported here.
 from __future__ import annotations
 
 import string
-import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from enum import StrEnum
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
 
@@ -86,6 +84,9 @@ def long_date(day: date, *, language: Language) -> str:
 @cache
 def catalogue(language: Language) -> Mapping[str, str]:
     """All sentences of a language by `section.key`."""
+    import tomllib  # not needed by a command that only shows its help
+    from importlib.resources import files
+
     text = files(__name__).joinpath(f"{language}.toml").read_text(encoding="utf-8")
     sections = tomllib.loads(text)
     return {
