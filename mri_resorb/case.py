@@ -40,6 +40,9 @@ from mri_resorb.segment.levels import Found, Names, locate_pair
 from mri_resorb.segment.network import find_anatomy, weights_sha256
 from mri_resorb.side_by_side import for_each_date
 
+DRAWN = ("baseline-drawn", "follow-up-drawn")
+"""Codes of what is said where the mask of a person was measured."""
+
 
 def follow_up(
     baseline: StudyInput | Path | str,
@@ -186,8 +189,15 @@ def compare(
     if not any(masks):
         return automatic
     points, errors = measure_dates(*dates, masks=masks)
-    drawn = [replace(point, drawn=mask) for point, mask in zip(points, masks, strict=True)]
+    drawn = [_drawn(*of) for of in zip(points, masks, DRAWN, strict=True)]
     return replace(_compared(level, *drawn, errors=(errors[0], errors[1])), automatic=automatic)
+
+
+def _drawn(point: TimePoint, mask: sitk.Image | None, code: str) -> TimePoint:
+    """The date with the mask of a person that was measured, if any, and that said."""
+    if mask is None:
+        return point
+    return replace(point, drawn=mask, warnings=(*point.warnings, Remark(code)))
 
 
 def _placed(

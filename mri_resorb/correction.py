@@ -93,18 +93,19 @@ def _read_result(folder: Path) -> FollowUpDocument:
 def _studies(
     folder: Path, *, before: FollowUpDocument, baseline: Path | None, follow_up: Path | None
 ) -> tuple[StudyInput, StudyInput]:
-    if baseline is not None and follow_up is not None:
+    remembered = folder / INPUTS_NAME
+    if baseline is not None and follow_up is not None and not remembered.is_file():
         return (
             StudyInput(baseline, before.baseline.series_uid),
             StudyInput(follow_up, before.follow_up.series_uid),
         )
-    first, second = read_inputs(folder / INPUTS_NAME)
+    first, second = read_inputs(remembered)
     first = replace(first, path=baseline or first.path)
     second = replace(second, path=follow_up or second.path)
     for study, word in ((first, "baseline"), (second, "follow-up")):
         if not study.path.exists():
             raise ResultsError(
-                f"The {word} study is not where it was measured any more ({folder / INPUTS_NAME} "
+                f"The {word} study is not where it was measured any more ({remembered} "
                 f"says where); name its place with --{word}."
             )
     return first, second

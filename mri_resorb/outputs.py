@@ -210,6 +210,17 @@ def bids(subject: str | None) -> Output:
     return Output("BIDS derivatives dataset", (BIDS_NAME,), write)
 
 
+def made_before(folder: Path) -> list[OutputName | Output]:
+    """What of the chosen outputs a result folder holds, to be made again."""
+    found: list[OutputName | Output] = [
+        name
+        for name, output in CHOSEN.items()
+        if any((folder / file).exists() for file in output.files)
+    ]
+    subjects = sorted((folder / BIDS_NAME).glob("sub-*"))
+    return [*found, bids(subjects[0].name.removeprefix("sub-"))] if subjects else found
+
+
 OWN_NAMES: tuple[str, ...] = tuple(
     name for output in (*ALWAYS, *CHOSEN.values(), bids(None)) for name in output.files
 )

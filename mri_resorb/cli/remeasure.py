@@ -60,7 +60,7 @@ def remeasure(
         with working("Measuring the corrected masks"):
             from mri_resorb.correction import remeasure as measure_again
             from mri_resorb.io.result_folder import check_output, write_results
-            from mri_resorb.outputs import CHOSEN
+            from mri_resorb.outputs import made_before
 
             check_output(folder)
             case = measure_again(
@@ -71,13 +71,8 @@ def remeasure(
                 follow_up=follow_up,
                 reviewed_by=reviewed_by,
             )
-            there = [
-                name
-                for name, output in CHOSEN.items()
-                if any((folder / file).exists() for file in output.files)
-            ]
             words_in = language or Language.EN
-            write_results(case, folder, outputs=there, language=words_in)
+            write_results(case, folder, outputs=made_before(folder), language=words_in)
         _show(case, as_json=as_json, language=words_in)
     if case.status == "undetermined":
         raise typer.Exit(REFUSED)
