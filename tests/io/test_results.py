@@ -42,6 +42,8 @@ def test_document_has_every_field_that_the_contract_names() -> None:
         "baseline",
         "follow_up",
         "change",
+        "automatic",
+        "review",
         "provenance",
     ]
     assert made["schema"] == "mri-resorb/follow-up/1"
@@ -114,7 +116,7 @@ def test_unknown_is_null_and_never_zero() -> None:
     assert made["baseline"]["volume_cm3"]["value"] == 1.2
     after = made["follow_up"]
     assert after["status"] == "undetermined"
-    known = {"status", "series_uid", "series_chosen_because", "anatomy_mask"}
+    known = {"status", "series_uid", "series_chosen_because", "anatomy_mask", "mask_source"}
     assert {name: value for name, value in after.items() if name not in known} == dict.fromkeys(
         set(after) - known
     )
