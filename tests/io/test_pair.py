@@ -10,8 +10,8 @@ import pytest
 from dicom_files import Grid
 from pydicom.uid import generate_uid
 
-from mri_resorb.errors import DateError, GeometryError, IdentityError
-from mri_resorb.io.studies import read_pair
+from mri_resorb.errors import DateError, GeometryError, IdentityError, NoStudyError
+from mri_resorb.io.studies import read_pair, read_studies
 from mri_resorb.model import StudyInput
 
 STIR = {"InversionTime": 160.0, "EchoTime": 48.0, "SeriesDescription": "STIR SAG"}
@@ -143,3 +143,48 @@ def test_an_error_says_which_study_it_is_about(tmp_path: Path) -> None:
     (follow_up / "1-0004").unlink()
     with pytest.raises(GeometryError, match=r"^Follow-up: A slice is missing"):
         read_pair(StudyInput(baseline), StudyInput(follow_up))
+
+
+def _several(folder: Path, *days: str, **last: object) -> list[StudyInput]:
+    """Studies of one person; `last` are further attributes of the last one."""
+    return [
+        StudyInput(
+            _study(folder / str(k), {"StudyDate": day, **(last if k == len(days) - 1 else {})})
+        )
+        for k, day in enumerate(days)
+    ]
+
+
+def test_several_studies_are_read_in_the_order_given(tmp_path: Path) -> None:
+    studies = _several(tmp_path, "20190202", "20181105", "20200101")
+    scans = read_studies(studies)
+    assert [scan.date for scan in scans] == [
+        date(2019, 2, 2),
+        date(2018, 11, 5),
+        date(2020, 1, 1),
+    ]
+    assert all(scan.warnings == () for scan in scans)
+
+
+def test_of_several_studies_a_third_persons_is_refused(tmp_path: Path) -> None:
+    studies = _several(tmp_path, "20181105", "20190202", "20200101", PatientBirthDate="19500101")
+    with pytest.raises(IdentityError) as caught:
+        read_studies(studies)
+    assert not any(secret in str(caught.value) for secret in SECRETS)
+    assert len(read_studies(studies, allow_different_patients=True)) == 3
+
+
+def test_of_several_studies_none_may_be_of_one_date_or_of_none(tmp_path: Path) -> None:
+    twice = _several(tmp_path / "twice", "20181105", "20190202", "20181105")
+    with pytest.raises(DateError, match="2018-11-05"):
+        read_studies(twice)
+    assert len(read_studies(twice, allow_same_date=True)) == 3
+    dateless = _several(tmp_path / "none", "20181105", "20190202", "")
+    with pytest.raises(DateError, match="--dates"):
+        read_studies(dateless)
+
+
+def test_a_fault_in_a_later_study_names_it(tmp_path: Path) -> None:
+    studies = [*_several(tmp_path, "20181105", "20190202"), StudyInput(tmp_path / "nowhere")]
+    with pytest.raises(NoStudyError, match="Study 3"):
+        read_studies(studies)
