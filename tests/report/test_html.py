@@ -34,10 +34,20 @@ from case_results import (
 from PIL import Image
 
 from mri_resorb.languages import Language
-from mri_resorb.model import CaseResult, Estimate, Fragment, Patient, Remark, Review, TimePoint
+from mri_resorb.model import (
+    CaseResult,
+    Estimate,
+    Fragment,
+    Level,
+    Patient,
+    Remark,
+    Review,
+    TimePoint,
+    Trajectory,
+)
 from mri_resorb.outputs import CHOSEN, HTML_NAME
 from mri_resorb.report.html import encode, plots
-from mri_resorb.report.html.page import html_report
+from mri_resorb.report.html.page import html_report, trajectory_report
 from mri_resorb.report.html.pieces import find_pieces
 from mri_resorb.report.html.stacks import stacks
 
@@ -411,6 +421,25 @@ def test_trajectory_keeps_time_to_scale_and_leaves_gaps() -> None:
             assert height == pytest.approx(estimate.value)
 
 
+def test_page_of_many_studies_shows_all_volumes() -> None:
+    first, middle, last = (
+        time_point(),
+        refused(day=date(2018, 12, 1)),
+        time_point(day=FOLLOW_UP_DATE),
+    )
+    comparisons = {
+        (0, 1): refused_case(),
+        (0, 2): case_result(baseline=first, follow_up=last),
+        (1, 2): refused_case(),
+    }
+    made = trajectory_report(Trajectory(Level.L3_L4, Patient(), (first, middle, last), comparisons))
+    document = parsed(made)
+    (plot,) = [e for e in having(document, "svg") if "2018-12-01" in (e.get("aria-label") or "")]
+    assert "2018-12-01: not measured" in plot.get("aria-label", "")
+    assert len(having(plot, "circle")) == 2
+    assert not having(plot, "path", **{"class": "link"})
+
+
 def test_trajectory_without_all_dates_is_even() -> None:
     plot = plots.trajectory([(None, Estimate(1, 1, 1)), (date(2024, 1, 1), None), (None, None)])
     assert np.ptp(np.diff([mark.x for mark in plot.marks])) == pytest.approx(0)
@@ -450,7 +479,7 @@ def test_context_is_of_the_type_at_baseline_with_its_sources() -> None:
 
 
 def test_output_writes_the_page(tmp_path: Path) -> None:
-    CHOSEN["html"].write(CASES["halved"], tmp_path)
+    CHOSEN["html"].write(CASES["halved"], tmp_path, Language.EN)
     written = (tmp_path / HTML_NAME).read_text(encoding="utf-8")
     assert written.startswith("<!DOCTYPE html>")
     assert len(written) < 1_500_000

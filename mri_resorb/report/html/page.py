@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 from base64 import b64encode
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from functools import cache
@@ -19,7 +20,7 @@ from markupsafe import Markup
 
 from mri_resorb import __version__
 from mri_resorb.languages import Language, decimal, long_date
-from mri_resorb.model import DEFINITIONS_VERSION, CaseResult, Estimate, TimePoint
+from mri_resorb.model import DEFINITIONS_VERSION, CaseResult, Estimate, TimePoint, Trajectory
 from mri_resorb.report import wording
 from mri_resorb.report.case_text import case_text
 from mri_resorb.report.html import plots
@@ -28,8 +29,17 @@ from mri_resorb.report.html.stacks import Panel, Stack, stacks
 from mri_resorb.report.html.tables import Tables
 
 
-def html_report(case: CaseResult, *, language: Language = Language.EN) -> str:
-    """The whole page, UTF-8 when it is written."""
+def html_report(
+    case: CaseResult,
+    *,
+    language: Language = Language.EN,
+    volumes_cm3: Sequence[tuple[date | None, Estimate | None]] | None = None,
+) -> str:
+    """The whole page, UTF-8 when it is written.
+
+    Args:
+        volumes_cm3: date and volume of every study, where there are more than the case's two.
+    """
     tables = Tables(case, language)
     pictures = stacks(case)
     style, script = (
@@ -56,7 +66,7 @@ def html_report(case: CaseResult, *, language: Language = Language.EN) -> str:
             percent=_percent(case, tables),
             stacks=pictures,
             drawn=_drawn(pictures),
-            volumes=_volumes(case, tables),
+            volumes=_volumes(volumes_cm3 or _volumes_of(case), tables),
             sizes=_sizes(case, tables),
             compromise=_compromise(case, tables),
             measures=tables.measures(),
@@ -67,6 +77,14 @@ def html_report(case: CaseResult, *, language: Language = Language.EN) -> str:
             choices=tables.choices(),
             provenance=tables.provenance(),
         )
+    )
+
+
+def trajectory_report(trajectory: Trajectory, *, language: Language = Language.EN) -> str:
+    """The page of the last study against the first, with the volumes of all studies over time."""
+    last = len(trajectory.points) - 1
+    return html_report(
+        trajectory.comparisons[0, last], language=language, volumes_cm3=trajectory.volumes_cm3
     )
 
 
@@ -184,11 +202,6 @@ def _words(case: CaseResult, tables: Tables) -> dict[str, object]:
             ensure_ascii=False,
         )
 
-    def short_date(known: date | None, number: int) -> str:
-        if known is not None:
-            return known.isoformat()
-        return t("study-number", number=number + 1)
-
     return {
         "t": t,
         "language": str(language),
@@ -201,7 +214,7 @@ def _words(case: CaseResult, tables: Tables) -> dict[str, object]:
         "alt": alt,
         "plane_note": plane_note,
         "steps_json": steps_json,
-        "short_date": short_date,
+        "short_date": lambda known, number: _short_date(known, number, tables),
         "number": lambda value: wording.trimmed(value, places=2),
         "cm3": lambda value: decimal(value, places=2),
     }
@@ -259,16 +272,26 @@ def _percent(case: CaseResult, tables: Tables) -> _Percent | None:
     )
 
 
-def _volumes(case: CaseResult, tables: Tables) -> _Volumes:
-    points = [(point.scan.date, _volume(point)) for point in (case.baseline, case.follow_up)]
-    alt = tables.t(
-        "volume-alt", baseline=_said(points[0][1], tables), follow_up=_said(points[1][1], tables)
-    )
-    return _Volumes(plots.trajectory(points), alt)
+def _volumes_of(case: CaseResult) -> list[tuple[date | None, Estimate | None]]:
+    return [
+        (point.scan.date, None if point.fragment is None else point.fragment.volume_cm3)
+        for point in (case.baseline, case.follow_up)
+    ]
 
 
-def _volume(point: TimePoint) -> Estimate | None:
-    return None if point.fragment is None else point.fragment.volume_cm3
+def _volumes(
+    volumes_cm3: Sequence[tuple[date | None, Estimate | None]], tables: Tables
+) -> _Volumes:
+    said = [
+        tables.t("volume-at", day=_short_date(day, number, tables), volume=_said(volume, tables))
+        for number, (day, volume) in enumerate(volumes_cm3)
+    ]
+    alt = tables.t("volume-alt", volumes="; ".join(said))
+    return _Volumes(plots.trajectory(volumes_cm3), alt)
+
+
+def _short_date(known: date | None, number: int, tables: Tables) -> str:
+    return tables.t("study-number", number=number + 1) if known is None else known.isoformat()
 
 
 def _said(estimate: Estimate | None, tables: Tables) -> str:
