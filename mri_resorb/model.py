@@ -193,7 +193,7 @@ class Anatomy:
     disc: sitk.Image
     canal: sitk.Image
     sacrum: sitk.Image
-    hard: bool = False
+    hard: bool = field(default=False, kw_only=True)
 
 
 @dataclass(frozen=True)
