@@ -25,6 +25,7 @@ from pydicom.uid import EnhancedMRImageStorage
 
 from mri_resorb.errors import DicomSourceError
 from mri_resorb.io.masks import read_fragment_mask
+from mri_resorb.io.result_folder import write_results
 from mri_resorb.io.results import Which
 from mri_resorb.io.studies import read_study
 from mri_resorb.model import CaseResult, Fragment, Scan
@@ -167,6 +168,30 @@ def test_the_segmentation_comes_back_as_a_mask_of_its_scan(
     assert np.array_equal(sitk.GetArrayFromImage(read) > 0, occupancy(case, which) >= 0.5)
 
 
+def test_an_occupancy_segmentation_comes_back_as_occupancies(
+    case: CaseResult, objects: dict[str, Path]
+) -> None:
+    read = read_fragment_mask(objects["baseline FRACTIONAL"], scan=case.baseline.scan)
+    apart = np.abs(sitk.GetArrayFromImage(read) - occupancy(case, "baseline"))
+    assert np.max(apart) <= 0.5 / 255 + 1e-6
+
+
+def test_a_result_folder_holds_what_its_report_refers_to(case: CaseResult, tmp_path: Path) -> None:
+    write_results(case, tmp_path, outputs=["seg", "sr"])
+    groups = hd.sr.srread(
+        tmp_path / "report.sr.dcm"
+    ).content.get_volumetric_roi_measurement_groups()
+    for which, group in zip(DATES, groups, strict=True):
+        held = pydicom.dcmread(tmp_path / f"{which}_fragment.seg.dcm").SOPInstanceUID
+        assert group.referenced_segment.referenced_sop_instance_uid == held
+
+
+def test_of_a_volume_file_nothing_is_written_rather_than_half(tmp_path: Path) -> None:
+    with pytest.raises(DicomSourceError, match="DICOM study"):
+        write_results(case_result(), tmp_path / "out", outputs=["seg", "sr"])
+    assert not (tmp_path / "out").exists()
+
+
 def test_objects_belong_to_the_study_that_they_describe(
     case: CaseResult, objects: dict[str, Path]
 ) -> None:
@@ -301,29 +326,58 @@ def test_an_absent_fragment_has_a_volume_and_no_segmentation(case: CaseResult) -
     assert figures(date)["Volume"] == 0.04
 
 
-def test_frames_of_an_enhanced_file_are_the_ones_that_were_measured(tmp_path: Path) -> None:
-    order = [3, 0, 6, 1, 5, 2, 4]
-    dicom_files.write([dicom_files.enhanced(frame_order=order)], tmp_path)
-    scan = read_study(tmp_path)
+def case_of(datasets: list[pydicom.Dataset], folder: Path) -> CaseResult:
+    """A case whose baseline is a series as the datasets have it, with a block for a fragment."""
+    dicom_files.write(datasets, folder)
+    scan = read_study(folder)
     filled = np.zeros(scan.image.GetSize()[::-1], np.float32)
     filled[1:4, 5:9, 4:8] = 0.9
     image = sitk.GetImageFromArray(filled)
     image.CopyInformation(scan.image)
     case = case_result()
-    made_fragment = replace(fragment(case, "baseline"), occupancy=image)
-    case = replace(case, baseline=replace(case.baseline, scan=scan, fragment=made_fragment))
+    made = replace(fragment(case, "baseline"), occupancy=image)
+    return replace(case, baseline=replace(case.baseline, scan=scan, fragment=made))
+
+
+def test_frames_of_an_enhanced_file_keep_their_numbers(tmp_path: Path) -> None:
+    case = case_of([dicom_files.enhanced(frame_order=[3, 0, 6, 1, 5, 2, 4])], tmp_path)
     made = segmentation(case, "baseline")
     assert made is not None
     source = pydicom.dcmread(tmp_path / "IM0001")
+    assert len(made.PerFrameFunctionalGroupsSequence) == 3
     for frame in made.PerFrameFunctionalGroupsSequence:
         (reference,) = frame.DerivationImageSequence[0].SourceImageSequence
         assert reference.ReferencedSOPClassUID == EnhancedMRImageStorage
         groups = source.PerFrameFunctionalGroupsSequence[reference.ReferencedFrameNumber - 1]
         lies, should = (group.PlanePositionSequence[0] for group in (frame, groups))
         assert lies.ImagePositionPatient == should.ImagePositionPatient
+
+
+TILTED = ((0.0, 0.96, -0.28), (0.0, -0.28, -0.96))
+
+
+@pytest.mark.parametrize("enhanced", [False, True])
+@pytest.mark.parametrize(
+    "orientation",
+    [
+        dicom_files.SAGITTAL,
+        ((0.0, -1.0, 0.0), (0.0, 0.0, -1.0)),
+        ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0)),
+        TILTED,
+    ],
+    ids=["usual", "back to front", "rows upwards", "tilted"],
+)
+def test_voxels_come_back_whatever_way_the_files_run(
+    tmp_path: Path, enhanced: bool, orientation: tuple[tuple[float, ...], ...]
+) -> None:
+    grid = dicom_files.Grid(orientation=orientation, backwards=True)  # type: ignore[arg-type]
+    datasets = [dicom_files.enhanced(grid)] if enhanced else dicom_files.series(grid)
+    case = case_of(datasets, tmp_path / "study")
+    made = segmentation(case, "baseline")
+    assert made is not None
     made.save_as(tmp_path / "seg.dcm")
-    read = read_fragment_mask(tmp_path / "seg.dcm", scan=scan)
-    assert np.array_equal(sitk.GetArrayFromImage(read) > 0, filled > 0)
+    read = read_fragment_mask(tmp_path / "seg.dcm", scan=case.baseline.scan)
+    assert np.array_equal(sitk.GetArrayFromImage(read) > 0, occupancy(case, "baseline") > 0)
 
 
 @pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "StudyInstanceUID", None])
