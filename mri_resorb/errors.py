@@ -75,3 +75,15 @@ class ClaimError(InputError):
 
 class DicomSourceError(InputError):
     """A study of which no new DICOM object can be made."""
+
+
+class CaseTableError(InputError):
+    """A table of cases that cannot be read or has a wrong column."""
+
+
+class MissingPackageError(InputError):
+    """A package that only some commands need is not installed."""
+
+
+class ClusterError(InputError):
+    """Workers that cannot be reached or cannot take cases."""

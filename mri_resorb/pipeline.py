@@ -15,6 +15,32 @@ from mri_resorb.languages import Language
 from mri_resorb.outputs import Layout, Output, OutputName, bids
 
 
+class Slurm(BaseModel):
+    """How `batch --cluster slurm` asks for its jobs, each of one core; see dask-jobqueue.
+
+    Attributes:
+        memory: of a job, as `2GB`.
+        queue: the partition.
+        walltime: after which SLURM ends a job, as `08:00:00`.
+        interface: network interface by which the jobs reach this machine, as `eth0`.
+        python: interpreter in the jobs; by default this one.
+        job_script_prologue: shell lines before the worker starts, to load an environment.
+        job_extra_directives: further options of `sbatch`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    memory: str = "4GB"
+    queue: str | None = None
+    account: str | None = None
+    walltime: str | None = None
+    interface: str | None = None
+    python: str | None = None
+    local_directory: str | None = None
+    job_script_prologue: tuple[str, ...] = ()
+    job_extra_directives: tuple[str, ...] = ()
+
+
 class Pipeline(BaseModel):
     """What a run makes besides `result.json`, `case.txt` and the masks.
 
@@ -23,6 +49,7 @@ class Pipeline(BaseModel):
         outputs: what a run leaves besides what it always leaves; see `mri_resorb.outputs`.
         layout: `plain`, or `bids` for a BIDS derivatives dataset besides.
         language: of texts, pages and pictures; result.json is English in any case.
+        slurm: for `batch --cluster slurm` alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -31,6 +58,7 @@ class Pipeline(BaseModel):
     outputs: Annotated[frozenset[OutputName], Field(strict=False)]
     layout: Layout = "plain"
     language: Annotated[Language, Field(strict=False)] = Language.EN
+    slurm: Slurm = Slurm()
 
     def made(self, *, subject: str | None = None) -> tuple[OutputName | Output, ...]:
         """What to write; `subject` is the label in a BIDS dataset, None for one made up."""
@@ -68,7 +96,8 @@ def read_pipeline(name_or_file: str) -> Pipeline:
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong, where, with the nearest right word."""
     first = error.errors(include_url=False)[0]
-    key = str(first["loc"][0])
+    within_slurm = first["loc"][0] == "slurm" and len(first["loc"]) > 1
+    key = str(first["loc"][1 if within_slurm else 0])
     if first["type"] in ("literal_error", "enum"):
         value = str(first["input"])
         allowed = re.findall(r"'([^']+)'", first["ctx"]["expected"])
@@ -76,7 +105,7 @@ def _first(error: ValidationError) -> str:
         hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(allowed)}."
         return f"at '{key}': there is no '{value}'; {hint}"
     if first["type"] == "extra_forbidden":
-        keys = list(Pipeline.model_fields)
+        keys = list((Slurm if within_slurm else Pipeline).model_fields)
         near = get_close_matches(key, keys, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(keys)}."
         return f"at '{key}': there is no such key; {hint}"

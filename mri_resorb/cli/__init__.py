@@ -12,6 +12,7 @@ import typer
 
 from mri_resorb import __version__
 from mri_resorb.cli.agreement import agreement
+from mri_resorb.cli.batch import batch
 from mri_resorb.cli.claim import claim
 from mri_resorb.cli.cohort import cohort
 from mri_resorb.cli.remeasure import remeasure
@@ -53,6 +54,7 @@ def _options(
 
 
 app.command()(run)
+app.command()(batch)
 app.command()(trajectory)
 app.command()(remeasure)
 app.command()(cohort)

@@ -1,0 +1,1 @@
+"""Many cases: found, compared on a cluster's workers, and told of together."""

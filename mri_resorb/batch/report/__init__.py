@@ -1,0 +1,1 @@
+"""All cases of a batch as one HTML page."""

@@ -1,0 +1,151 @@
+"""All cases of a batch: what is left to do is done on the workers, and all of it told of."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from mri_resorb.batch.case_table import Unusable
+from mri_resorb.batch.cases import Case, FoundCases
+from mri_resorb.batch.cluster import Workers, connected
+from mri_resorb.batch.journal import Journal, Outcome, fingerprint, open_journal
+from mri_resorb.batch.results import check_tables, write_tables
+from mri_resorb.batch.worker import Compare, Task, run_case, why_it_died
+from mri_resorb.case import follow_up
+from mri_resorb.errors import ClusterError
+from mri_resorb.outputs import RESULT_NAME
+from mri_resorb.pipeline import Pipeline
+
+if TYPE_CHECKING:
+    from distributed import Client
+    from distributed.client import Future
+
+TIME_LIMIT_S = 600.0
+"""Far above what a case takes, as far below what a night has."""
+
+AT_ONCE = 1000
+"""Cases that the scheduler knows of at a time: above any number of workers, below its limits."""
+
+
+@dataclass(frozen=True)
+class Counted:
+    """How many cases became what."""
+
+    done: int
+    failed: int
+
+
+def run_batch(
+    found: FoundCases,
+    *,
+    output: Path,
+    way: Pipeline,
+    workers: Workers,
+    time_limit_s: float = TIME_LIMIT_S,
+    retry_failed: bool = False,
+    compare: Compare = follow_up,
+    tell: Callable[[Outcome, bool], None] = lambda *_: None,
+) -> Counted:
+    """Compare all cases that an earlier run did not, and write the tables and the report of all.
+
+    Args:
+        tell: called with each outcome as it comes, and whether it is that of an earlier run.
+        compare: instead of `mri_resorb.follow_up`; a function that workers can import.
+
+    Raises:
+        OutputError: the folder cannot take the results.
+        MissingPackageError, ClusterError: there are no workers.
+    """
+    check_tables(output)
+    with open_journal(output) as journal:
+        left, kept = _left(found.cases, journal, output=output, way=way, retry_failed=retry_failed)
+        for outcome in kept:
+            tell(outcome, True)
+        unusable = [
+            Outcome(entry.name, "", "failed", "finding", entry.reason, "Unusable")
+            for entry in found.entries
+            if isinstance(entry, Unusable)
+        ]
+        for outcome in unusable:
+            tell(outcome, False)
+        if left:
+            tasks = [Task(case, output, way, time_limit_s, compare) for case in left]
+            with connected(workers) as client:
+                for outcome in outcomes(client, tasks):
+                    journal.add(outcome)
+                    tell(outcome, False)
+        of_all = {**journal.outcomes, **{outcome.case: outcome for outcome in unusable}}
+        return Counted(
+            *write_tables([of_all[entry.name] for entry in found.entries], output=output)
+        )
+
+
+def _left(
+    cases: Sequence[Case], journal: Journal, *, output: Path, way: Pipeline, retry_failed: bool
+) -> tuple[list[Case], list[Outcome]]:
+    """The cases to do, and what became of the others in an earlier run."""
+    left, kept = [], []
+    for case in cases:
+        earlier = journal.outcomes.get(case.name)
+        if earlier is None or earlier.fingerprint != fingerprint(case, way=way):
+            left.append(case)
+        elif earlier.state == "done":
+            there = (output / case.name / RESULT_NAME).is_file()
+            kept.append(earlier) if there else left.append(case)
+        elif retry_failed:
+            left.append(case)
+        else:
+            kept.append(earlier)
+    return left, kept
+
+
+def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
+    """Hand out the tasks and give what comes back, in the order in which it comes.
+
+    Raises:
+        ClusterError: the scheduler is gone.
+    """
+    from distributed import as_completed
+
+    waiting = iter(tasks)
+    running: dict[Future[Outcome], Task] = {}
+    completed = as_completed()
+
+    def hand_out(given: Iterator[Task]) -> None:
+        for task in given:
+            future = client.submit(run_case, task, pure=False, retries=0)
+            running[future] = task
+            completed.add(future)
+
+    hand_out(islice(waiting, AT_ONCE))
+    for future in completed:
+        task = running.pop(future)
+        outcome = _outcome(future, task)
+        if outcome is None:
+            hand_out(iter([task]))
+        else:
+            yield outcome
+            hand_out(islice(waiting, 1))
+
+
+def _outcome(future: Future[Outcome], task: Task) -> Outcome | None:
+    """What became of a task; None where it has to be handed out again.
+
+    The scheduler gives up all the tasks of a worker that ended; only one had begun.
+    """
+    if future.status == "cancelled":
+        raise ClusterError("The scheduler is gone; the same command takes up from here.")
+    if future.status == "finished":
+        return future.result()
+    from distributed.scheduler import KilledWorker
+
+    error = future.exception()
+    if isinstance(error, KilledWorker):
+        return why_it_died(task)
+    raise ClusterError(
+        f"A worker could not take a case ({type(error).__name__}); the same mri-resorb must be "
+        "installed there, and the same folders be there."
+    )
