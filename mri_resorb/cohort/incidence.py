@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from math import sqrt
 from typing import Literal
 
 import numpy as np
-from scipy.stats import binomtest, quantile_test
 
 from mri_resorb.cohort.read import Case
 from mri_resorb.model import Estimate
@@ -26,6 +26,7 @@ DEFINITIONS: Mapping[Definition, Callable[[Case], bool]] = {
 the papers do; `Incidence.within_error` says how many of them error alone could explain."""
 
 NOT_STATED = "not stated"
+_Z = 1.959963984540054
 _AGE_BANDS = ((30, "under 30"), (40, "30-39"), (50, "40-49"), (60, "50-59"))
 _OLDEST = "60 and over"
 _INTERVALS = ((91, "under 91 days"), (183, "91-182 days"), (366, "183-365 days"))
@@ -74,12 +75,12 @@ def wilson_percent(successes: int, trials: int) -> Estimate | None:
     """
     if trials == 0:
         return None
-    interval = binomtest(successes, trials).proportion_ci(0.95, method="wilson")
-    share = 100 * successes / trials
+    part, square = successes / trials, _Z**2 / trials
+    centre = (part + square / 2) / (1 + square)
+    half = _Z * sqrt(part * (1 - part) / trials + square / (4 * trials)) / (1 + square)
     # Rounding may put a limit of 0 or 1 a hair beyond the share itself.
-    return Estimate(
-        share, min(100 * float(interval.low), share), max(100 * float(interval.high), share)
-    )
+    low, high = max(0.0, min(centre - half, part)), min(1.0, max(centre + half, part))
+    return Estimate(100 * part, 100 * low, 100 * high)
 
 
 def incidences(cases: Iterable[Case]) -> tuple[Incidence, ...]:
@@ -151,6 +152,8 @@ def _in_order(group: str) -> tuple[int, str]:
 
 
 def _rate(values: Sequence[float], *, group: str) -> Rate:
+    from scipy.stats import quantile_test  # slow to import, and a single case's report needs none
+
     median = quantile_test(values, p=0.5)
     interval = median.confidence_interval(0.95)
     known = len(values) >= 6 and bool(np.isfinite([interval.low, interval.high]).all())
