@@ -101,7 +101,7 @@ def _first(error: ValidationError) -> str:
     if first["type"] in ("literal_error", "enum"):
         value = str(first["input"])
         allowed = re.findall(r"'([^']+)'", first["ctx"]["expected"])
-        near = get_close_matches(value, allowed, n=1)
+        near = get_close_matches(value, allowed, n=1, cutoff=0.5)
         hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(allowed)}."
         return f"at '{key}': there is no '{value}'; {hint}"
     if first["type"] == "extra_forbidden":
