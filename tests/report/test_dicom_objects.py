@@ -9,6 +9,7 @@ import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 
@@ -339,8 +340,24 @@ def case_of(datasets: list[pydicom.Dataset], folder: Path) -> CaseResult:
     return replace(case, baseline=replace(case.baseline, scan=scan, fragment=made))
 
 
+def two_echoes() -> pydicom.Dataset:
+    """An Enhanced file that has each slice twice, the second time with little T2 weighting."""
+    made = dicom_files.enhanced(frame_order=[3, 0, 6, 1, 5, 2, 4])
+    pixels = np.frombuffer(made.PixelData, np.uint16).reshape(7, -1)
+    groups = []
+    for group in made.PerFrameFunctionalGroupsSequence:
+        early = deepcopy(group)
+        early.MREchoSequence[0].EffectiveEchoTime = 12.0
+        groups += [early, group]
+    made.PerFrameFunctionalGroupsSequence = groups
+    made.NumberOfFrames = len(groups)
+    made.PixelData = np.repeat(pixels, 2, axis=0).tobytes()
+    return made
+
+
 def test_frames_of_an_enhanced_file_keep_their_numbers(tmp_path: Path) -> None:
-    case = case_of([dicom_files.enhanced(frame_order=[3, 0, 6, 1, 5, 2, 4])], tmp_path)
+    case = case_of([two_echoes()], tmp_path)
+    assert {frame.number % 2 for frame in case.baseline.scan.frames} == {0}
     made = segmentation(case, "baseline")
     assert made is not None
     source = pydicom.dcmread(tmp_path / "IM0001")
@@ -348,6 +365,7 @@ def test_frames_of_an_enhanced_file_keep_their_numbers(tmp_path: Path) -> None:
     for frame in made.PerFrameFunctionalGroupsSequence:
         (reference,) = frame.DerivationImageSequence[0].SourceImageSequence
         assert reference.ReferencedSOPClassUID == EnhancedMRImageStorage
+        assert reference.ReferencedFrameNumber % 2 == 0
         groups = source.PerFrameFunctionalGroupsSequence[reference.ReferencedFrameNumber - 1]
         lies, should = (group.PlanePositionSequence[0] for group in (frame, groups))
         assert lies.ImagePositionPatient == should.ImagePositionPatient
