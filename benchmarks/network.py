@@ -20,6 +20,7 @@ import SimpleITK as sitk
 from benchmarks.scoring_herniations import draw_layers, draw_tube
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.model import Anatomy, DiscFrame, Structure
+from mri_resorb.segment import network
 from mri_resorb.segment.network import find_anatomy
 from mri_resorb.simulate.implant import LabelledScan, Shape, Texture, implant_herniation
 from mri_resorb.simulate.reslice import reslice
@@ -27,11 +28,11 @@ from training.herniations import KINDS, draw_herniation, draw_texture
 from training.patients import (
     LabelledVolume,
     anatomy_of_labels,
+    fold,
     labelled_scan,
     local_intensities,
     read_patient,
     sites,
-    validation_patients,
 )
 
 SLICE_MM = 4.4
@@ -119,11 +120,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("results/network.json"))
+    parser.add_argument("--fold", type=int, default=1, help="that the weights have left out")
+    parser.add_argument("--weights", type=Path, help="ONNX, instead of the shipped")
     parser.add_argument("--implants", type=int, default=3, help="of each family, a patient")
     chosen = parser.parse_args()
+    if chosen.weights:
+        network._weights = chosen.weights.read_bytes  # before they are first loaded
     scores: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     volumes: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
-    for name in sorted(validation_patients(), key=int):
+    for name in sorted(fold(chosen.fold), key=int):
         patient = read_patient(chosen.data, name)
         truth = anatomy_of_labels(patient)
         image = sitk.Cast(patient.volume, sitk.sitkFloat32)

@@ -25,7 +25,7 @@ from training.patients import (
     local_intensities,
     read_patient,
     sites,
-    validation_patients,
+    fold,
 )
 from training.samples import FRAGMENT, focus_points
 
@@ -69,21 +69,25 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--variants", type=int, default=12, help="volumes a patient")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--leave-out-fold", type=int, default=1, choices=(1, 2, 3))
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    kept_out = validation_patients()
     patients = [
-        read_patient(chosen.data, p) for p in all_patients(chosen.data) if p not in kept_out
+        read_patient(chosen.data, p)
+        for p in all_patients(chosen.data)
+        if p not in fold(chosen.leave_out_fold)
     ]
     places = {p.patient: sites(p) for p in patients}
     for variant in range(chosen.variants):
         for patient in patients:
+            file = chosen.output / f"{patient.patient}_{chosen.seed}_{variant}"
+            if file.with_suffix(".npz").exists():
+                continue
             rng = np.random.default_rng([chosen.seed, int(patient.patient), variant])
             scan, fragment = make(patient, places[patient.patient], rng=rng)
             labels = np.where(fragment & (scan.labels == Structure.DISC), FRAGMENT, scan.labels)
             image = np.clip(np.rint(scan.image), 0, 255).astype(np.uint8)
-            file = chosen.output / f"{patient.patient}_{chosen.seed}_{variant}"
             np.save(file.with_suffix(".npy"), np.stack([image, labels.astype(np.uint8)]))
             np.savez(
                 file.with_suffix(".npz"),

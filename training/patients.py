@@ -38,10 +38,16 @@ class LabelledVolume:
     volume: sitk.Image
 
 
+def fold(number: int) -> frozenset[str]:
+    """The patients of a fold, 1-3, from `folds.txt`."""
+    lines = (HERE / "folds.txt").read_text().splitlines()
+    folds = [line.split() for line in lines if not line.startswith("#")]
+    return frozenset(folds[number - 1])
+
+
 def validation_patients() -> frozenset[str]:
-    """The patients never trained on, from `validation_patients.txt`."""
-    lines = (HERE / "validation_patients.txt").read_text().splitlines()
-    return frozenset(line for line in lines if line and not line.startswith("#"))
+    """The patients that the shipped weights were never trained on: the first fold."""
+    return fold(1)
 
 
 def all_patients(folder: Path) -> list[str]:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from training.network import AnatomyNetwork
-from training.patients import all_patients, read_patient, validation_patients
+from training.patients import all_patients, fold, read_patient
 from training.samples import Volume, draw_crop, focus_points
 
 BATCH = 12
@@ -114,13 +114,14 @@ def main() -> None:
         help="more than 1 finds fragments sooner, but draws them too large: end with 1",
     )
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--leave-out-fold", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--all-patients", action="store_true", help="train on every patient")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
     cv2.setNumThreads(1)
 
-    kept_out = frozenset() if chosen.all_patients else validation_patients()
+    kept_out = frozenset() if chosen.all_patients else fold(chosen.leave_out_fold)
     patients = [p for p in all_patients(chosen.data) if p not in kept_out]
     pool = Pool(data=chosen.data, implants=chosen.implants, patients=patients)
     network = AnatomyNetwork().to(memory_format=torch.channels_last)
