@@ -21,11 +21,11 @@ from training.herniations import KINDS, draw_herniation, draw_texture
 from training.patients import (
     LabelledVolume,
     all_patients,
+    fold,
     labelled_scan,
     local_intensities,
     read_patient,
     sites,
-    fold,
 )
 from training.samples import FRAGMENT, focus_points
 
