@@ -361,6 +361,13 @@ def test_change_map_colours_what_was_lost_or_gained(
     assert any(change.overlay for change in axial.change.values())
 
 
+def test_growth_is_said_to_be_gained() -> None:
+    growth = changed((-60.0, -140.0, -5.0), absolute_cm3=(-0.6, -1.4, -0.1), verdict="increased")
+    text = text_of(html_report(case_result(change=growth)))
+    assert "Gained in all: 0,60 cm³ (0,10 to 1,40)" in text
+    assert "-60 % 95 % interval -140 to -5 %" in text
+
+
 def test_change_map_of_no_change_is_blank() -> None:
     case = case_result(follow_up=time_point(day=FOLLOW_UP_DATE))
     for stack in stacks(case):

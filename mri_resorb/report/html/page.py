@@ -238,9 +238,10 @@ def _change_finding(case: CaseResult, tables: Tables) -> str:
     change = case.change.absolute_cm3
     if change is None:
         return tables.t("change-unknown")
-    return tables.t(
-        "change-finding", volume=tables.estimate(change, places=2, unit=f" {tables.t('cm3')}")
-    )
+    name = "change-finding"
+    if change.value < 0:
+        name, change = "change-finding-gained", Estimate(-change.value, -change.high, -change.low)
+    return tables.t(name, volume=tables.estimate(change, places=2, unit=f" {tables.t('cm3')}"))
 
 
 def _drawn(pictures: list[Stack]) -> set[str]:
