@@ -47,7 +47,7 @@ def turned(
 
     Args:
         matrix, offset: (column, row) = matrix @ (x, y) + offset, with x and y in mm from the
-            picture's centre; see `planes.InPlane`.
+            picture's centre; see `sagittal.InPlane`.
     """
     step = field_mm / pixels_across
     corner = offset - matrix @ np.array([field_mm / 2, field_mm / 2])

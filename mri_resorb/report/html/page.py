@@ -10,7 +10,6 @@ import hashlib
 import json
 from base64 import b64encode
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from functools import cache
 from importlib.resources import files
@@ -23,7 +22,7 @@ from mri_resorb.languages import Language, decimal, long_date
 from mri_resorb.model import DEFINITIONS_VERSION, CaseResult, Estimate, TimePoint, Trajectory
 from mri_resorb.report import wording
 from mri_resorb.report.case_text import case_text
-from mri_resorb.report.html import plots
+from mri_resorb.report.html import charts
 from mri_resorb.report.html.planes import Picture
 from mri_resorb.report.html.stacks import Panel, Stack, stacks
 from mri_resorb.report.html.tables import Tables
@@ -63,12 +62,12 @@ def html_report(
             case_lines=_case_lines(case, language=language),
             reasons=[reason.text(language) for reason in case.reasons],
             warnings=[warning.text(language) for warning in case.warnings],
-            percent=_percent(case, tables),
+            percent=charts.percent(case, tables),
             stacks=pictures,
             drawn=_drawn(pictures),
-            volumes=_volumes(volumes_cm3 or _volumes_of(case), tables),
-            sizes=_sizes(case, tables),
-            compromise=_compromise(case, tables),
+            volumes=charts.volumes(volumes_cm3 or charts.volumes_of(case), tables),
+            sizes=charts.sizes(case, tables),
+            compromise=charts.compromise(case, tables),
             measures=tables.measures(),
             changes=tables.changes(),
             pieces=tables.pieces(),
@@ -86,37 +85,6 @@ def trajectory_report(trajectory: Trajectory, *, language: Language = Language.E
     return html_report(
         trajectory.comparisons[0, last], language=language, volumes_cm3=trajectory.volumes_cm3
     )
-
-
-@dataclass(frozen=True)
-class _Percent:
-    """Resorption, rounded for people."""
-
-    value: str
-    low: str
-    high: str
-    plot: plots.PercentPlot
-    alt: str
-
-
-@dataclass(frozen=True)
-class _Volumes:
-    plot: plots.Trajectory
-    alt: str
-
-
-@dataclass(frozen=True)
-class _PairOfValues:
-    label: str
-    baseline: float | None
-    follow_up: float | None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    axis: plots.Axis
-    rows: list[_PairOfValues]
-    alt: str
 
 
 @cache
@@ -214,7 +182,7 @@ def _words(case: CaseResult, tables: Tables) -> dict[str, object]:
         "alt": alt,
         "plane_note": plane_note,
         "steps_json": steps_json,
-        "short_date": lambda known, number: _short_date(known, number, tables),
+        "short_date": lambda known, number: charts.short_date(known, number, tables),
         "number": lambda value: wording.trimmed(value, places=2),
         "cm3": lambda value: decimal(value, places=2),
     }
@@ -255,100 +223,3 @@ def _drawn(pictures: list[Stack]) -> set[str]:
         if line
     }
     return outlines | ({"reference"} if len(pictures) > 1 else set())
-
-
-def _percent(case: CaseResult, tables: Tables) -> _Percent | None:
-    estimate = case.change.resorption_percent
-    if estimate is None:
-        return None
-    value, low, high = (
-        wording.percent(number) for number in (estimate.value, estimate.low, estimate.high)
-    )
-    return _Percent(
-        value,
-        low,
-        high,
-        plots.percent_plot(estimate),
-        tables.t("percent-alt", value=value, low=low, high=high),
-    )
-
-
-def _volumes_of(case: CaseResult) -> list[tuple[date | None, Estimate | None]]:
-    return [
-        (point.scan.date, None if point.fragment is None else point.fragment.volume_cm3)
-        for point in (case.baseline, case.follow_up)
-    ]
-
-
-def _volumes(
-    volumes_cm3: Sequence[tuple[date | None, Estimate | None]], tables: Tables
-) -> _Volumes:
-    said = [
-        tables.t("volume-at", day=_short_date(day, number, tables), volume=_said(volume, tables))
-        for number, (day, volume) in enumerate(volumes_cm3)
-    ]
-    alt = tables.t("volume-alt", volumes="; ".join(said))
-    return _Volumes(plots.trajectory(volumes_cm3), alt)
-
-
-def _short_date(known: date | None, number: int, tables: Tables) -> str:
-    return tables.t("study-number", number=number + 1) if known is None else known.isoformat()
-
-
-def _said(estimate: Estimate | None, tables: Tables) -> str:
-    if estimate is None:
-        return tables.t("not-measured")
-    return tables.estimate(estimate, places=2, unit=f" {tables.t('cm3')}")
-
-
-def _sizes(case: CaseResult, tables: Tables) -> _Rows | None:
-    sizes = [
-        None if point.fragment is None else point.fragment.size
-        for point in (case.baseline, case.follow_up)
-    ]
-    rows = [
-        _PairOfValues(
-            tables.t(f"size-{name}"),
-            *(None if size is None else getattr(size, name) / 10 for size in sizes),
-        )
-        for name in ("ap", "transverse", "craniocaudal")
-    ]
-    return _rows(rows, "size-alt", tables, unit=f" {tables.t('cm')}", places=2)
-
-
-def _compromise(case: CaseResult, tables: Tables) -> _Rows | None:
-    percents = [
-        None if point.fragment is None else point.fragment.canal_compromise_percent
-        for point in (case.baseline, case.follow_up)
-    ]
-    rows = [_PairOfValues(tables.t("measure-compromise"), *percents)]
-    return _rows(rows, "compromise-alt", tables, unit=" %", places=0, most=100.0)
-
-
-def _rows(
-    rows: list[_PairOfValues],
-    alt: str,
-    tables: Tables,
-    *,
-    unit: str,
-    places: int,
-    most: float | None = None,
-) -> _Rows | None:
-    values = [v for row in rows for v in (row.baseline, row.follow_up) if v is not None]
-    if not values:
-        return None
-    axis = plots.axis(most=max(values)) if most is None else plots.axis(most=most, step=most / 3)
-
-    def shown(value: float | None) -> str:
-        return tables.t("not-given") if value is None else decimal(value, places=places) + unit
-
-    parts = [
-        tables.t(
-            "pair-alt",
-            label=row.label,
-            baseline=shown(row.baseline),
-            follow_up=shown(row.follow_up),
-        )
-        for row in rows
-    ]
-    return _Rows(axis, rows, f"{tables.t(alt)} {' '.join(parts)}")

@@ -12,8 +12,10 @@ import numpy.typing as npt
 import SimpleITK as sitk
 
 from mri_resorb.model import CaseResult, DiscFrame, TimePoint
-from mri_resorb.report.html import encode, planes
-from mri_resorb.report.html.planes import AxialVolume, Edges, Picture, SagittalView
+from mri_resorb.report.html import axial, encode, sagittal
+from mri_resorb.report.html.axial import AxialVolume
+from mri_resorb.report.html.planes import LATERAL_MM, Edges, Picture, around_level
+from mri_resorb.report.html.sagittal import SagittalView
 
 Plane = Literal["sagittal", "axial"]
 
@@ -82,16 +84,17 @@ class Stack:
 
 def stacks(case: CaseResult) -> list[Stack]:
     """The planes of a case: sagittal always, axial where a date has its frame."""
-    baseline, follow_up = (planes.around_level(p) for p in (case.baseline, case.follow_up))
-    axial = _axial_stack(baseline, follow_up)
-    return [_sagittal_stack(baseline, follow_up), *([] if axial is None else [axial])]
+    baseline, follow_up = (around_level(p) for p in (case.baseline, case.follow_up))
+    from_below = _axial_stack(baseline, follow_up)
+    from_the_side = _sagittal_stack(baseline, follow_up)
+    return [from_the_side] if from_below is None else [from_the_side, from_below]
 
 
 def _sagittal_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack:
     """The series' own slices of both dates, the nearest ones together."""
     views = (
-        planes.sagittal_view(baseline, like=baseline),
-        planes.sagittal_view(follow_up, like=baseline),
+        sagittal.view(baseline, like=baseline),
+        sagittal.view(follow_up, like=baseline),
     )
     steps = _thinned(_sagittal_steps(*views))
     panels = [
@@ -118,10 +121,9 @@ def _axial_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack | None:
     points = (baseline, follow_up)
     if all(point.frame is None for point in points):
         return None
-    heights = planes.axial_heights_mm(points)
+    heights = axial.heights_mm(points)
     volumes = [
-        None if point.frame is None else planes.axial_volume(point, heights_mm=heights)
-        for point in points
+        None if point.frame is None else axial.volume(point, heights_mm=heights) for point in points
     ]
     panels = [
         _axial_panel(volume, point=point) for volume, point in zip(volumes, points, strict=True)
@@ -155,7 +157,7 @@ def _sagittal_panel(view: SagittalView, *, indices: list[int]) -> Panel:
     if view.turned is not None:
         matrix = (*(round(float(value), 4) for value in view.turned.T.ravel()), 0, 0)
     return Panel(
-        pictures=planes.sagittal_pictures(view, indices=indices),
+        pictures=sagittal.pictures(view, indices=indices),
         field_mm=view.field_mm,
         edges=view.edges,
         frame_to_picture=matrix,
@@ -163,10 +165,10 @@ def _sagittal_panel(view: SagittalView, *, indices: list[int]) -> Panel:
 
 
 def _axial_panel(volume: AxialVolume | None, *, point: TimePoint) -> Panel:
-    pictures = [] if volume is None else planes.axial_pictures(volume, point=point)
+    pictures = [] if volume is None else axial.pictures(volume, point=point)
     return Panel(
         pictures=dict(enumerate(pictures)),
-        field_mm=planes.AXIAL_FIELD_MM,
+        field_mm=axial.FIELD_MM,
         edges=("R", "L", "A", "P"),
         frame_to_picture=(1, 0, 0, 1, 0, 0),
     )
@@ -203,7 +205,7 @@ def _at_level(view: SagittalView) -> npt.NDArray[np.bool_]:
     """Slices that cut the level; all of them where it was not found."""
     if view.point.frame is None and view.point.disc is None:
         return np.ones(len(view.offsets_mm), bool)
-    near = np.abs(view.offsets_mm) <= planes.LATERAL_MM
+    near = np.abs(view.offsets_mm) <= LATERAL_MM
     return near if near.any() else np.ones(len(view.offsets_mm), bool)
 
 
@@ -266,8 +268,8 @@ def _sagittal_change(
             )
         pictures[index] = ChangePicture(
             overlay=overlay,
-            before=planes.sagittal_outline(before[index], view=views[0]),
-            after=planes.sagittal_outline(after[index], view=views[0]),
+            before=sagittal.outline(before[index], view=views[0]),
+            after=sagittal.outline(after[index], view=views[0]),
         )
     return pictures
 
@@ -292,8 +294,8 @@ def _axial_change(
     return {
         n: ChangePicture(
             overlay=encode.change_png(before - after),
-            before=planes.axial_outline(before),
-            after=planes.axial_outline(after),
+            before=axial.outline(before),
+            after=axial.outline(after),
         )
         for n, (before, after) in enumerate(zip(baseline.fragment, follow_up.fragment, strict=True))
     }
