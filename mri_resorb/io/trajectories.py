@@ -33,6 +33,7 @@ from mri_resorb.outputs import Output, OutputName
 SCHEMA = "mri-resorb/trajectory/1"
 DOCUMENT_NAME = "trajectory.json"
 TEXT_NAME = "trajectory.txt"
+PAGE_NAME = "trajectory.html"
 _PAIR_NAME = re.compile(r"\d{2,}-vs-\d{2,}")
 
 
@@ -106,7 +107,8 @@ def write_trajectory(
 ) -> None:
     """Write each comparison as `run` does, then the document and the text of them all.
 
-    The document is the last to come, so that it never stands for comparisons that are not there.
+    Where pages are asked for, one shows all the volumes over time. The document is the last to
+    come, so that it never stands for comparisons that are not there.
     Comparisons that an earlier trajectory left and that this one does not have are removed.
 
     Raises:
@@ -115,19 +117,25 @@ def write_trajectory(
     from mri_resorb.report.trajectory_text import trajectory_text
 
     check_trajectory_output(output)
+    replaced = (output / DOCUMENT_NAME).exists()
     stale = _earlier_folders(output) - {_folder(*pair) for pair in trajectory.comparisons}
     for pair, case in trajectory.comparisons.items():
         write_results(case, output / _folder(*pair), outputs=outputs, language=language)
+    texts = {TEXT_NAME: trajectory_text(trajectory, language=language)}
+    if "html" in outputs:
+        from mri_resorb.report.html.page import trajectory_report
+
+        texts[PAGE_NAME] = trajectory_report(trajectory, language=language)
+    texts[DOCUMENT_NAME] = trajectory_document(trajectory).to_json()
     try:
-        for name, text in (
-            (TEXT_NAME, trajectory_text(trajectory, language=language)),
-            (DOCUMENT_NAME, trajectory_document(trajectory).to_json()),
-        ):
+        for name, text in texts.items():
             unfinished = output / f".{name}.unfinished"
             unfinished.write_text(text, encoding="utf-8")
             unfinished.replace(output / name)
     except OSError as error:
         raise OutputError(f"{output} cannot be written to: {error.strerror or error}.") from error
+    if replaced and PAGE_NAME not in texts:
+        (output / PAGE_NAME).unlink(missing_ok=True)
     for folder in stale:
         shutil.rmtree(output / folder, ignore_errors=True)
 

@@ -64,8 +64,15 @@ def test_folder_holds_each_comparison_as_run_leaves_it(tmp_path: Path) -> None:
             assert volume == VOLUMES[comparison[number] - 1]
 
 
+def test_a_page_shows_the_volumes_of_all_studies(tmp_path: Path) -> None:
+    write_trajectory(together(points(3)), tmp_path, outputs=["html"])
+    page = (tmp_path / "trajectory.html").read_text(encoding="utf-8")
+    for volume in VOLUMES[:3]:
+        assert f"{volume:.2f}".replace(".", ",") in page
+
+
 def test_a_shorter_trajectory_leaves_nothing_of_the_longer(tmp_path: Path) -> None:
-    write_trajectory(together(points(4)), tmp_path)
+    write_trajectory(together(points(4)), tmp_path, outputs=["html"])
     (tmp_path / "03-vs-99").mkdir()  # the user's own
     write_trajectory(together(points(2)), tmp_path)
     left = {path.name for path in tmp_path.iterdir()}
