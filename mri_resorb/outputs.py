@@ -25,12 +25,16 @@ from mri_resorb.model import CaseResult, TimePoint
 RESULT_NAME = "result.json"
 CASE_TEXT_NAME = "case.txt"
 HTML_NAME = "report.html"
+PDF_NAME = "report.pdf"
+ENCAPSULATED_PDF_NAME = "report.pdf.dcm"
 OVERLAY_NAME = "overlay.png"
 BIDS_NAME = "bids"
 
 REPORT_SR_NAME = "report.sr.dcm"
 
-OutputName = Literal["html", "picture", "nrrd", "seg", "occupancy-seg", "sr"]
+OutputName = Literal[
+    "html", "pdf", "picture", "nrrd", "seg", "occupancy-seg", "sr", "encapsulated-pdf"
+]
 Layout = Literal["plain", "bids"]
 """How the files lie: `bids` adds a folder that is a BIDS derivatives dataset."""
 
@@ -147,6 +151,20 @@ def _write_page(case: CaseResult, folder: Path, language: Language) -> None:
     (folder / HTML_NAME).write_text(html_report(case, language=language), encoding="utf-8")
 
 
+def _write_pdf(case: CaseResult, folder: Path, language: Language) -> None:
+    from mri_resorb.report.pdf import pdf_report
+
+    (folder / PDF_NAME).write_bytes(pdf_report(case, language=language))
+
+
+def _write_encapsulated_pdf(case: CaseResult, folder: Path, language: Language) -> None:
+    from mri_resorb.report.dicom_pdf import encapsulated_pdf
+    from mri_resorb.report.pdf import pdf_report
+
+    made = encapsulated_pdf(case, pdf_report(case, language=language))
+    made.save_as(folder / ENCAPSULATED_PDF_NAME)
+
+
 def _write_picture(case: CaseResult, folder: Path, language: Language) -> None:
     from mri_resorb.report.figures import overlay_figure
 
@@ -174,6 +192,7 @@ ALWAYS: tuple[Output, ...] = (
 
 CHOSEN: dict[OutputName, Output] = {
     "html": Output("the report, a page for any browser", (HTML_NAME,), _write_page),
+    "pdf": Output("the report, to print", (PDF_NAME,), _write_pdf),
     "picture": Output("both dates side by side", (OVERLAY_NAME,), _write_picture),
     "nrrd": Output(
         "fragments for 3D Slicer and ITK-SNAP",
@@ -194,6 +213,9 @@ CHOSEN: dict[OutputName, Output] = {
         "figures, DICOM structured report (refers to the objects of `seg`)",
         (REPORT_SR_NAME,),
         _write_structured_report,
+    ),
+    "encapsulated-pdf": Output(
+        "the report to print, in DICOM", (ENCAPSULATED_PDF_NAME,), _write_encapsulated_pdf
     ),
 }
 """What a pipeline may ask for besides."""

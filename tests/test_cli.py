@@ -67,6 +67,20 @@ def test_case_text_is_printed_and_everything_written(
     assert result.stderr == ""
 
 
+def test_words_come_in_the_language_asked_for_and_the_document_stays(
+    tmp_path: Path, calls: list[dict[str, Any]]
+) -> None:
+    documents = []
+    for language, word in (("en", "Patient: "), ("ru", "Пациент: "), ("kk", "Пациент: Ер адам")):
+        output = tmp_path / language
+        result = run(output, "--language", language)
+        assert result.stdout.startswith(word)
+        assert (output / "case.txt").read_text(encoding="utf-8").startswith(word)
+        documents.append((output / "result.json").read_text(encoding="utf-8"))
+    assert len(set(documents)) == 1
+    assert run(tmp_path / "out", "--language", "kz").exit_code == 2
+
+
 def test_json_prints_the_document_and_nothing_else(
     tmp_path: Path, calls: list[dict[str, Any]]
 ) -> None:

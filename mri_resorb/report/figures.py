@@ -276,7 +276,7 @@ def _headline(figure: Figure, case: CaseResult, *, language: Language) -> None:
         second = _capitalised(wording.verdict(case, language=language))
         colour = _TEXT
     figure.text(0.13, 0.97, first, color=colour, fontsize=14, weight="bold", va="center")
-    lines = textwrap.wrap(second, width=125, max_lines=2, placeholder=" ...")
+    lines = textwrap.wrap(second, width=105, max_lines=2, placeholder=" ...")
     figure.text(0.13, 0.945, "\n".join(lines), color=_TEXT, fontsize=10, va="top")
 
 

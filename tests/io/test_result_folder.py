@@ -17,6 +17,7 @@ from mri_resorb.errors import OutputError
 from mri_resorb.io import result_folder
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.result_folder import check_output, write_results
+from mri_resorb.languages import Language
 from mri_resorb.model import CaseResult, Remark
 from mri_resorb.outputs import DATES, OWN_NAMES, OutputName, bids
 
@@ -41,7 +42,9 @@ def contents(folder: Path) -> dict[str, bytes]:
 def quick_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Write small stand-ins, whose text names the case they are of, for the pictures and masks."""
 
-    def write(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
+    def write(
+        case: CaseResult, folder: Path, *, outputs: Collection[OutputName], language: Language
+    ) -> None:
         seconds = case.provenance["seconds"]
         for name in OWN_NAMES:
             if "follow_up" not in name or case.follow_up.fragment is not None:
@@ -125,7 +128,9 @@ def test_a_failure_while_writing_leaves_what_was_there(
         write_results(run_named("first"), output)
     before = contents(tmp_path)
 
-    def fill_disk(case: CaseResult, folder: Path, *, outputs: Collection[OutputName]) -> None:
+    def fill_disk(
+        case: CaseResult, folder: Path, *, outputs: Collection[OutputName], language: Language
+    ) -> None:
         (folder / "result.json").write_text("half")
         raise OSError(28, "No space left on device")
 
@@ -178,7 +183,7 @@ def test_a_killed_run_leaves_the_earlier_result_or_the_new_one(
     old, new = (contents(folder) for folder in clean)
 
     outcomes = []
-    for after in range(40):
+    for after in range(3 * len(OWN_NAMES)):
         output = tmp_path / f"killed_{after}"
         write_results(run_named("old", measured=earlier_measured), output)
         with pytest.MonkeyPatch.context() as patch:
