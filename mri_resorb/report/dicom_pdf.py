@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from datetime import datetime
 
 from pydicom.dataset import FileDataset, FileMetaDataset
@@ -48,9 +49,10 @@ def encapsulated_pdf(case: CaseResult, pdf: bytes) -> FileDataset:
     """
     source = source_headers(case.follow_up.scan)[0]
     now = datetime.now()
+    contents = hashlib.sha256(pdf).hexdigest()
     meta = FileMetaDataset()
     meta.MediaStorageSOPClassUID = EncapsulatedPDFStorage
-    meta.MediaStorageSOPInstanceUID = object_uid(case, "pdf")
+    meta.MediaStorageSOPInstanceUID = object_uid(case, "pdf", contents)
     meta.TransferSyntaxUID = ExplicitVRLittleEndian
     meta.ImplementationClassUID = PYDICOM_IMPLEMENTATION_UID
     made = FileDataset("", {}, file_meta=meta, preamble=b"\0" * 128)
@@ -62,7 +64,7 @@ def encapsulated_pdf(case: CaseResult, pdf: bytes) -> FileDataset:
     made.SOPInstanceUID = meta.MediaStorageSOPInstanceUID
     made.Modality = "DOC"
     made.ConversionType = "WSD"
-    made.SeriesInstanceUID = object_uid(case, "pdf series")
+    made.SeriesInstanceUID = object_uid(case, "pdf series", contents)
     made.SeriesNumber = SERIES_NUMBER
     made.SeriesDescription = f"{tracking_identifier(case)}, report"
     made.InstanceNumber = 1
