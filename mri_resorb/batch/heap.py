@@ -70,13 +70,14 @@ def find_patients(heap: Path, *, level: Level | None = None) -> FoundCases:
         by_patient[image.patient].append(image)
     shared = _folders_of_several(images)
     left_out = []
-    if len(files) > len(images):
-        left_out.append(LeftOut(f"{len(files) - len(images)} files", "no whole MR images"))
+    others = len(files) - len(images)
+    if others:
+        left_out.append(LeftOut(f"other files, {others}", "no whole MR images"))
     patients: dict[str, tuple[Study, ...]] = {}
     for patient, of_patient in by_patient.items():
         flaw = _identity_flaw(patient, of_patient)
         if flaw is not None:
-            left_out.append(LeftOut(f"{len(of_patient)} images", flaw))
+            left_out.append(LeftOut(f"images, {len(of_patient)}", flaw))
             continue
         looked_at = [look_at(study) for study in _studies(of_patient, shared=shared)]
         fit = [one for one in looked_at if not one.flaw]

@@ -93,7 +93,7 @@ def write_tables(outcomes: Sequence[Outcome], *, output: Path) -> tuple[int, int
                 outcome = replace(
                     outcome,
                     step="collecting",
-                    reason=f"Its {RESULT_NAME} cannot be read; remove it and run again.",
+                    reason=f"Its {RESULT_NAME} cannot be read; remove the folder and run again.",
                 )
         failures.append(outcome)
     rows = [_row(name, document) for name, document in documents.items()]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -123,7 +124,7 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
     hand_out(islice(waiting, AT_ONCE))
     for future in completed:
         task = running.pop(future)
-        outcome = _outcome(future, task)
+        outcome = _outcome(future, task, client=client)
         if outcome is None:
             hand_out(iter([task]))
         else:
@@ -131,21 +132,24 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
             hand_out(islice(waiting, 1))
 
 
-def _outcome(future: Future[Outcome], task: Task) -> Outcome | None:
+def _outcome(future: Future[Outcome], task: Task, *, client: Client) -> Outcome | None:
     """What became of a task; None where it has to be handed out again.
 
-    The scheduler gives up all the tasks of a worker that ended; only one had begun.
+    With a worker that ends, all the tasks that the scheduler gave it are given up, though only one
+    had begun, and outcomes that were not yet fetched are lost.
     """
-    if future.status == "cancelled":
-        raise ClusterError("The scheduler is gone; the same command takes up from here.")
-    if future.status == "finished":
-        return future.result()
     from distributed.scheduler import KilledWorker
 
-    error = future.exception()
-    if isinstance(error, KilledWorker):
+    try:
+        return future.result()
+    except KilledWorker:
         return why_it_died(task)
-    raise ClusterError(
-        f"A worker could not take a case ({type(error).__name__}); the same mri-resorb must be "
-        "installed there, and the same folders be there."
-    )
+    except CancelledError as error:
+        if client.status == "running":
+            return None
+        raise ClusterError("The scheduler is gone; the same command takes up from here.") from error
+    except Exception as error:
+        raise ClusterError(
+            f"A worker could not take a case ({type(error).__name__}); the same mri-resorb must be "
+            "installed there, and the same folders be there."
+        ) from error

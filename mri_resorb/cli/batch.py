@@ -9,12 +9,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mri_resorb.cli.terminal import UNUSABLE_INPUT, one_line_errors
-from mri_resorb.cli.words import LayoutOption, read_level
+from mri_resorb.cli.words import LanguageChoice, LayoutOption, read_level
 from mri_resorb.errors import OutputError
 
 if TYPE_CHECKING:
     from mri_resorb.batch.cases import FoundCases
     from mri_resorb.batch.cluster import Workers
+    from mri_resorb.batch.run import Counted
     from mri_resorb.pipeline import Pipeline
 
 SOME_FAILED = 3
@@ -97,6 +98,7 @@ def batch(
         LayoutOption | None,
         typer.Option("--layout", help="Instead of the pipeline's: bids adds a BIDS dataset."),
     ] = None,
+    language: LanguageChoice = None,
     log: Annotated[
         Path | None,
         typer.Option("--log", metavar="FILE", help="Add a line of JSON a case; it names nobody."),
@@ -107,29 +109,37 @@ def batch(
         raise typer.BadParameter("--scheduler has its workers; leave --workers and --cluster out.")
     if output is None and not show_list:
         raise typer.BadParameter("Say where the results are to go, with --output DIR.")
-    with one_line_errors():
-        from mri_resorb.pipeline import read_pipeline
+    try:
+        with one_line_errors():
+            from mri_resorb.pipeline import read_pipeline
 
-        way = read_pipeline(pipeline)
-        if layout is not None:
-            way = way.model_copy(update={"layout": layout.value})
-        if output is not None:
-            _check_place(output, studies=studies)
-        found = _found(studies, level=level, group_by=group_by)
-        if show_list or output is None:
-            _show_list(found)
-            return
-        done, failed = _run(
-            found,
-            output=output,
-            way=way,
-            workers=_workers(workers, scheduler=scheduler, cluster=cluster, way=way),
-            time_limit_s=time_limit,
-            retry_failed=retry_failed,
-            log=log,
-        )
-    if failed:
-        raise typer.Exit(SOME_FAILED if done else UNUSABLE_INPUT)
+            way = read_pipeline(pipeline)
+            if layout is not None:
+                way = way.model_copy(update={"layout": layout.value})
+            if language is not None:
+                way = way.model_copy(update={"language": language})
+            if output is not None:
+                _check_place(output, studies=studies)
+            found = _found(studies, level=level, group_by=group_by)
+            if show_list or output is None:
+                _show_list(found)
+                return
+            counted = _run(
+                found,
+                output=output,
+                way=way,
+                workers=_workers(workers, scheduler=scheduler, cluster=cluster, way=way),
+                time_limit_s=time_limit,
+                retry_failed=retry_failed,
+                log=log,
+            )
+    except KeyboardInterrupt:
+        typer.echo("mri-resorb: stopped; the same command takes up from here.", err=True)
+        raise typer.Exit(INTERRUPTED) from None
+    typer.echo(f"{counted.done} done, {counted.failed} failed. In {output}:")
+    typer.echo("  report.html, results.csv, results.parquet, failed.csv")
+    if counted.failed or not counted.done:
+        raise typer.Exit(SOME_FAILED if counted.done else UNUSABLE_INPUT)
 
 
 def _check_place(output: Path, *, studies: Path) -> None:
@@ -182,24 +192,17 @@ def _run(
     time_limit_s: float,
     retry_failed: bool,
     log: Path | None,
-) -> tuple[int, int]:
+) -> Counted:
     from mri_resorb.batch.progress import told
     from mri_resorb.batch.run import run_batch
 
-    try:
-        with told(found, log=log) as tell:
-            counted = run_batch(
-                found,
-                output=output,
-                way=way,
-                workers=workers,
-                time_limit_s=time_limit_s,
-                retry_failed=retry_failed,
-                tell=tell,
-            )
-    except KeyboardInterrupt:
-        typer.echo("mri-resorb: stopped; the same command takes up from here.", err=True)
-        raise typer.Exit(INTERRUPTED) from None
-    typer.echo(f"{counted.done} done, {counted.failed} failed; the report is in {output}:")
-    typer.echo("  report.html, results.csv, results.parquet, failed.csv")
-    return counted.done, counted.failed
+    with told(found, log=log) as tell:
+        return run_batch(
+            found,
+            output=output,
+            way=way,
+            workers=workers,
+            time_limit_s=time_limit_s,
+            retry_failed=retry_failed,
+            tell=tell,
+        )
