@@ -162,7 +162,7 @@ def _write_encapsulated_pdf(case: CaseResult, folder: Path, language: Language) 
     from mri_resorb.report.pdf import pdf_report
 
     made = encapsulated_pdf(case, pdf_report(case, language=language))
-    made.save_as(folder / ENCAPSULATED_PDF_NAME)
+    made.save_as(folder / ENCAPSULATED_PDF_NAME, enforce_file_format=True)
 
 
 def _write_picture(case: CaseResult, folder: Path, language: Language) -> None:

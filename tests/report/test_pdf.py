@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import re
 from io import BytesIO
+from pathlib import Path
 
+import pydicom
 import pytest
 from case_results import UNKNOWN, absent, case_result, refused, time_point
 from fontTools.ttLib import TTFont
@@ -12,6 +14,8 @@ from pypdf import PdfReader
 
 from mri_resorb.languages import Language, catalogue, long_date
 from mri_resorb.model import CaseResult, Estimate, Patient, Remark
+from mri_resorb.outputs import CHOSEN
+from mri_resorb.report import dicom_pdf
 from mri_resorb.report.case_text import case_text
 from mri_resorb.report.pdf import FONT_FOLDER, pdf_report
 
@@ -117,3 +121,16 @@ def test_the_font_has_every_letter(file: str) -> None:
 def test_long_figures_stay_on_the_page() -> None:
     huge = time_point(volume_cm3=Estimate(12345.67, 0.0, 98765.43, {"boundary": 1234.5}))
     assert len(read(case_result(baseline=huge), Language.RU).pages) <= 2
+
+
+def test_the_dicom_object_is_a_whole_file_that_holds_the_document(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = pydicom.Dataset()
+    source.StudyInstanceUID = "1.2.826.0.1.3680043.8.498.7"
+    monkeypatch.setattr(dicom_pdf, "source_headers", lambda scan: [source])
+    CHOSEN["encapsulated-pdf"].write(CASES["measured"], tmp_path, Language.KK)
+    made = pydicom.dcmread(tmp_path / "report.pdf.dcm")  # raises without preamble and meta
+    assert made.file_meta.FileMetaInformationGroupLength > 0
+    document = made.EncapsulatedDocument[: made.EncapsulatedDocumentLength]
+    assert document == pdf_report(CASES["measured"], language=Language.KK)
