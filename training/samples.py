@@ -33,6 +33,8 @@ class Volume:
     spacing_mm: tuple[float, float, float]
     focus: npt.NDArray[np.intp]
     """(points, 3) voxels worth centring a crop on."""
+    fragment_weight: float = 1.0
+    """Of implanted fragment pixels in the loss."""
 
 
 def focus_points(labels: npt.NDArray[np.uint8], *, count: int = 400) -> npt.NDArray[np.intp]:
@@ -45,13 +47,13 @@ def focus_points(labels: npt.NDArray[np.uint8], *, count: int = 400) -> npt.NDAr
 
 
 def draw_crop(
-    volume: Volume, *, rng: np.random.Generator, fragment_weight: float
+    volume: Volume, *, rng: np.random.Generator
 ) -> tuple[FloatImage, FloatImage, FloatImage]:
     """One training crop.
 
     Returns:
         slices (3, CROP, CROP) normalised intensities, classes (5, CROP, CROP) soft labels, and
-        weight (CROP, CROP), 0 where unlabelled and `fragment_weight` on fragments.
+        weight (CROP, CROP), 0 where unlabelled and `volume.fragment_weight` on fragments.
     """
     slices, rows, columns = volume.image.shape
     averaged = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.1, 0.15, 0.15, 0.15, 0.15]))
@@ -78,7 +80,7 @@ def draw_crop(
         np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
         np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
     image = augment(image, classes=classes, rng=rng)
-    weight = known * (1.0 + (fragment_weight - 1.0) * fragment)
+    weight = known * (1.0 + (volume.fragment_weight - 1.0) * fragment)
     if rng.random() < 0.5:  # in-plane left-right is the slice order: mirror the stack
         image = image[::-1]
     return np.ascontiguousarray(image), classes, weight.astype(np.float32)

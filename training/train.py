@@ -30,8 +30,11 @@ BATCH = 12
 class Pool:
     """The volumes to draw from: every training patient, and what implants there are by now."""
 
-    def __init__(self, *, data: Path, implants: Path | None, patients: list[str]) -> None:
+    def __init__(
+        self, *, data: Path, implants: Path | None, patients: list[str], fragment_weight: float
+    ) -> None:
         self.implants, self.patients = implants, set(patients)
+        self.fragment_weight = fragment_weight
         self.real: list[Volume] = []
         for patient in patients:
             read = read_patient(data, patient)
@@ -50,8 +53,10 @@ class Pool:
                 continue
             small = np.load(file)
             volume = np.load(file.with_suffix(".npy"), mmap_mode="r")
+            # A phantom's fragments stand out more than real tissue lets them: no weight for them.
+            weight = 1.0 if file.name.startswith("phantom") else self.fragment_weight
             self.made[file] = Volume(
-                volume[0], volume[1], tuple(small["spacing_mm"]), small["focus"]
+                volume[0], volume[1], tuple(small["spacing_mm"]), small["focus"], weight
             )
 
     def draw(self, rng: np.random.Generator) -> Volume:
@@ -64,19 +69,14 @@ class Pool:
         return self.real[rng.integers(len(self.real))]
 
 
-def batches(
-    pool: Pool, *, seed: int, workers: int, fragment_weight: float
-) -> queue.Queue[tuple[Tensor, ...]]:
+def batches(pool: Pool, *, seed: int, workers: int) -> queue.Queue[tuple[Tensor, ...]]:
     """A queue of ready batches, filled by threads (the array work lets go of the lock)."""
     ready: queue.Queue[tuple[Tensor, ...]] = queue.Queue(maxsize=6)
 
     def fill(worker: int) -> None:
         rng = np.random.default_rng([seed, worker])
         while True:
-            crops = [
-                draw_crop(pool.draw(rng), rng=rng, fragment_weight=fragment_weight)
-                for _ in range(BATCH)
-            ]
+            crops = [draw_crop(pool.draw(rng), rng=rng) for _ in range(BATCH)]
             ready.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))
 
     for worker in range(workers):
@@ -111,7 +111,7 @@ def main() -> None:
         "--fragment-weight",
         type=float,
         default=1.0,
-        help="more than 1 finds fragments sooner, but draws them too large: end with 1",
+        help="of those implanted in patients; 1 draws them too small, 4 too large",
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--leave-out-fold", type=int, default=1, choices=(1, 2, 3))
@@ -123,7 +123,12 @@ def main() -> None:
 
     kept_out = frozenset() if chosen.all_patients else fold(chosen.leave_out_fold)
     patients = [p for p in all_patients(chosen.data) if p not in kept_out]
-    pool = Pool(data=chosen.data, implants=chosen.implants, patients=patients)
+    pool = Pool(
+        data=chosen.data,
+        implants=chosen.implants,
+        patients=patients,
+        fragment_weight=chosen.fragment_weight,
+    )
     network = AnatomyNetwork().to(memory_format=torch.channels_last)
     averaged = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
@@ -137,12 +142,7 @@ def main() -> None:
         optimiser.load_state_dict(state["optimiser"])
         step = state["step"]
 
-    ready = batches(
-        pool,
-        seed=chosen.seed + step,
-        workers=chosen.workers,
-        fragment_weight=chosen.fragment_weight,
-    )
+    ready = batches(pool, seed=chosen.seed + step, workers=chosen.workers)
     began, losses, first_step = time.monotonic(), [], step
     last_save = began
     while (done := (time.monotonic() - began) / (60 * chosen.minutes)) < 1:
