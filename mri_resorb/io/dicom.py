@@ -148,8 +148,7 @@ def read_pixels(frames: Sequence[Frame]) -> Pixels:
         content = path.read_bytes()
         hashes.add(hashlib.sha256(content).hexdigest())
         place = frames[places[0]].header.place
-        stored, dataset = _decode(content, place=place)
-        headers[path] = _public_header(dataset)
+        stored, headers[path] = _decode(content, place=place)
         if stored.shape[1:] != shape or len(stored) <= max(frames[i].index for i in places):
             raise PixelDataError(
                 f"{place} holds other pixels than its header says; copy the study again."
@@ -177,10 +176,11 @@ def _public_header(dataset: Dataset) -> Dataset:
     return header
 
 
-def _decode(
-    content: bytes, *, place: Phrase
-) -> tuple[npt.NDArray[np.float32], pydicom.FileDataset]:
-    """All frames of a file, (frames, rows, columns), with much signal bright, before rescaling."""
+def _decode(content: bytes, *, place: Phrase) -> tuple[npt.NDArray[np.float32], Dataset]:
+    """All frames of a file, (frames, rows, columns), with much signal bright, before rescaling.
+
+    And its public header.
+    """
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(io.BytesIO(content), force=True)
@@ -188,18 +188,18 @@ def _decode(
             if "TransferSyntaxUID" not in dataset.file_meta:
                 dataset.file_meta.TransferSyntaxUID = _read_syntax(dataset)
             stored = pixel_array(dataset, raw=True)
-    except Exception as error:  # each decoder has its own exceptions
+            if int(dataset.get("NumberOfFrames", 1) or 1) == 1:
+                stored = stored[np.newaxis]
+            values = stored.astype(np.float32)
+            if dataset.PhotometricInterpretation == "MONOCHROME1":
+                signed = dataset.PixelRepresentation == 1
+                values = np.float32(-1 if signed else 2**dataset.BitsStored - 1) - values
+            return values, _public_header(dataset)
+    except Exception as error:  # each decoder, and each damaged element, has its own exceptions
         raise PixelDataError(
             f"{place}: its pixels are cut off or cannot be decoded; copy the study again, or "
             "export it without compression."
         ) from error
-    if int(dataset.get("NumberOfFrames", 1) or 1) == 1:
-        stored = stored[np.newaxis]
-    values = stored.astype(np.float32)
-    if dataset.PhotometricInterpretation == "MONOCHROME1":
-        signed = dataset.PixelRepresentation == 1
-        values = np.float32(-1 if signed else 2**dataset.BitsStored - 1) - values
-    return values, dataset
 
 
 def _read_syntax(dataset: pydicom.FileDataset) -> UID:
