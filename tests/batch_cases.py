@@ -15,7 +15,7 @@ from typing import Any
 from case_results import case_result
 
 from mri_resorb.batch.cases import find_cases
-from mri_resorb.batch.cluster import LocalWorkers
+from mri_resorb.batch.cluster import LocalWorkers, Workers
 from mri_resorb.batch.progress import told
 from mri_resorb.batch.run import Counted, run_batch
 from mri_resorb.errors import PixelDataError
@@ -23,6 +23,7 @@ from mri_resorb.model import CaseResult, Level, StudyInput
 from mri_resorb.pipeline import Pipeline
 
 PLAIN = Pipeline(description="Nothing but the result.", outputs=frozenset())
+TWO = LocalWorkers(2)
 TIME_LIMIT_S = 15.0
 """Above what a stand-in takes on a busy machine with libraries still to load."""
 
@@ -56,13 +57,15 @@ def stand_in(
     return case_result(level=level)
 
 
-def run_stand_ins(studies: Path, output: Path, *, workers: int = 2, **options: Any) -> Counted:
+def run_stand_ins(
+    studies: Path, output: Path, *, workers: Workers = TWO, **options: Any
+) -> Counted:
     """A batch with no measuring in it."""
     usual = {"way": PLAIN, "time_limit_s": TIME_LIMIT_S, "compare": stand_in}
     return run_batch(
         find_cases(studies, level=Level.L3_L4),
         output=output,
-        workers=LocalWorkers(workers),
+        workers=workers,
         **{**usual, **options},
     )
 

@@ -28,6 +28,11 @@ _CONFIGURATION = {
     "distributed.scheduler.worker-ttl": None,  # a worker that does not answer has its time limit
     "distributed.nanny.pre-spawn-environ.ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": 1,
 }
+_EXPORTS = (
+    "export OMP_NUM_THREADS=1 ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS=1",
+    "export DASK_DISTRIBUTED__WORKER__MEMORY__PAUSE=False",
+)
+"""For jobs, which do not have this process's configuration."""
 CONNECT_SECONDS = 30
 
 
@@ -120,7 +125,20 @@ def _slurm_cluster(workers: SlurmJobs):  # type: ignore[no-untyped-def]
     except ModuleNotFoundError as error:
         raise _missing("dask-jobqueue") from error
     options = workers.options.model_dump(exclude_none=True)
-    return SLURMCluster(cores=1, processes=1, **options)
+    prologue = [*_EXPORTS, *options.pop("job_script_prologue")]
+    try:
+        return SLURMCluster(
+            cores=1,
+            processes=1,
+            job_name="mri-resorb",
+            job_script_prologue=prologue,
+            job_extra_directives=list(options.pop("job_extra_directives")),
+            scheduler_options={"dashboard_address": ":0"},
+            silence_logs="critical",
+            **options,
+        )
+    except (OSError, ValueError, RuntimeError) as error:
+        raise ClusterError(f"No jobs can be given to SLURM: {error}.") from error
 
 
 def _missing(package: str) -> MissingPackageError:
