@@ -8,6 +8,7 @@ from functools import partial
 
 import numpy as np
 import SimpleITK as sitk
+from scipy import ndimage
 
 from mri_resorb.measure import shape
 from mri_resorb.measure.fragment import (
@@ -138,16 +139,17 @@ def _measured(
         warnings=(*date.scan.warnings, *_coverage_warnings(material)),
     )
     if mask is None:
+        pieces = _apart_here(shared.pieces, material)
         filled = fill(
             anatomy=date.anatomy,
             frame=date.frame,
             boundary=date.boundary,
             material=material,
             footprint=footprint,
-            pieces=shared.pieces,
+            pieces=pieces,
             covered=shared.covered,
         )
-        if _half_seen(material, pieces=shared.pieces, filled=filled):
+        if _half_seen(material, pieces=pieces, filled=filled):
             half_seen = Remark("piece-half-seen")
             return replace(point, status="undetermined", reason=half_seen), None
     else:
@@ -169,9 +171,22 @@ def _half_seen(material: Material, *, pieces: BoolArray, filled: Occupancy) -> b
     """A piece of the other date is neither found here nor clearly gone."""
     if material.detached.any() or not pieces.any():
         return False
-    free = pieces & ~material.joined
-    whole_cm3 = float(free.sum()) * GRID_VOXEL_CM3
-    return filled.detached_cm3 > HALF_SEEN_PART * whole_cm3
+    free_cm3 = float((pieces & ~material.joined).sum()) * GRID_VOXEL_CM3
+    return filled.detached_cm3 > HALF_SEEN_PART * free_cm3
+
+
+def _apart_here(pieces: BoolArray, material: Material) -> BoolArray:
+    """The dates' detached pieces without those that are joined to the disc at this date.
+
+    A neck that one date shows and the other does not makes a piece joined or detached; where it is
+    joined it belongs to the joined part.
+    """
+    labels, count = ndimage.label(pieces, structure=np.ones((3, 3, 3)))
+    size = np.bincount(labels.ravel(), minlength=count + 1)
+    joined = np.bincount(labels[material.joined], minlength=count + 1)
+    apart = joined < size / 2
+    apart[0] = False
+    return np.asarray(apart[labels])
 
 
 def _incomplete(material: Material, *, footprint: BoolArray, filled: Occupancy) -> Remark | None:

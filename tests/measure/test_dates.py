@@ -208,6 +208,19 @@ def test_shallow_rim_beyond_the_other_dates_slices_is_error_and_not_a_change() -
     assert slab.change.verdict == "no_change_beyond_error"
 
 
+def test_a_neck_that_only_one_date_shows_is_no_doubt() -> None:
+    """A migrated herniation is joined to its disc at one date, and parted from it at the other."""
+    disc_part = dome(depth=5, width=12, height=9.5)
+    neck = box(depth=5, width=8, height=10, at=(0.0, -4.0, 7.0))
+    joined, parted = (
+        SPINE.with_fragment(disc_part, MIGRATED, *with_neck) for with_neck in ((neck,), ())
+    )
+    found = compare(scanned(joined), scanned(parted))
+    assert fragment(found.baseline).detached_cm3 == pytest.approx(0, abs=0.02)
+    assert fragment(found.follow_up).detached_cm3 > 0.2
+    assert found.change.resorption_percent is not None
+
+
 def test_a_central_slab_is_measured_with_a_warning() -> None:
     small = dome(depth=7, width=9, height=9.5)
     whole = scanned(SPINE.with_fragment(small))
