@@ -10,6 +10,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from mri_resorb.errors import ClusterError, MissingPackageError
@@ -67,8 +68,11 @@ def available_cores() -> int:
 
 
 @contextmanager
-def connected(workers: Workers) -> Iterator[Client]:
+def connected(workers: Workers, *, logs: Path) -> Iterator[Client]:
     """A client of the workers; those that were started here end with the block.
+
+    Args:
+        logs: folder for what SLURM's jobs print.
 
     Raises:
         MissingPackageError: Dask is not installed, or dask-jobqueue for SLURM.
@@ -99,14 +103,14 @@ def connected(workers: Workers) -> Iterator[Client]:
                     n_workers=workers.count,
                     threads_per_worker=1,
                     processes=True,
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",
                     silence_logs=logging.CRITICAL,
                 ) as cluster,
                 Client(cluster) as client,
             ):
                 yield client
         else:
-            with _slurm_cluster(workers) as cluster, Client(cluster) as client:
+            with _slurm_cluster(workers, logs=logs) as cluster, Client(cluster) as client:
                 cluster.scale(jobs=workers.count)
                 yield client
 
@@ -119,7 +123,7 @@ def _check_threads(client: Client) -> None:
         )
 
 
-def _slurm_cluster(workers: SlurmJobs):  # type: ignore[no-untyped-def]
+def _slurm_cluster(workers: SlurmJobs, *, logs: Path):  # type: ignore[no-untyped-def]
     try:
         from dask_jobqueue.slurm import SLURMCluster
     except ModuleNotFoundError as error:
@@ -131,9 +135,10 @@ def _slurm_cluster(workers: SlurmJobs):  # type: ignore[no-untyped-def]
             cores=1,
             processes=1,
             job_name="mri-resorb",
+            log_directory=str(logs),
             job_script_prologue=prologue,
             job_extra_directives=list(options.pop("job_extra_directives")),
-            scheduler_options={"dashboard_address": ":0"},
+            scheduler_options={"dashboard_address": "127.0.0.1:0"},
             silence_logs="critical",
             **options,
         )

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from mri_resorb.batch.case_table import Unusable
 from mri_resorb.batch.cases import Case, FoundCases
 from mri_resorb.batch.cluster import Workers, connected
-from mri_resorb.batch.journal import Journal, Outcome, fingerprint, open_journal
+from mri_resorb.batch.journal import WORK_NAME, Journal, Outcome, fingerprint, open_journal
 from mri_resorb.batch.results import check_tables, write_tables
 from mri_resorb.batch.worker import Compare, Task, run_case, why_it_died
 from mri_resorb.case import follow_up
@@ -74,7 +74,7 @@ def run_batch(
             tell(outcome, False)
         if left:
             tasks = [Task(case, output, way, time_limit_s, compare) for case in left]
-            with connected(workers) as client:
+            with connected(workers, logs=output / WORK_NAME / "jobs") as client:
                 for outcome in outcomes(client, tasks):
                     journal.add(outcome)
                     tell(outcome, False)

@@ -9,13 +9,16 @@ from __future__ import annotations
 import faulthandler
 import fcntl
 import hashlib
+import logging
 import os
 import re
 import time
 import traceback
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import IO, cast, get_args
 
@@ -58,6 +61,7 @@ class Task:
 def run_case(task: Task) -> Outcome:
     """Compare a case's studies and write the result; what goes wrong is the outcome."""
     os.environ[THREADS_VARIABLE] = "1"
+    _silence()
     began = time.perf_counter()
     outcome = Outcome(task.case.name, fingerprint(task.case, way=task.way), "done")
     with _notes(task.notes, time_limit_s=task.time_limit_s) as notes:
@@ -73,6 +77,14 @@ def run_case(task: Task) -> Outcome:
             reason = f"This is a bug, not a fault of the input: {kind} at {place}."
             outcome = _failed(outcome, notes, error, reason=reason)
     return replace(outcome, seconds=round(time.perf_counter() - began, 3))
+
+
+@cache
+def _silence() -> None:
+    """Keep the libraries' chatter off the screen: it may quote what a header holds."""
+    if not os.environ.get("MRI_RESORB_DEBUG"):
+        logging.getLogger().addHandler(logging.NullHandler())
+        warnings.simplefilter("ignore")
 
 
 def _compare_and_write(task: Task, notes: _Notes) -> None:

@@ -50,7 +50,7 @@ def undisturbed(studies: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
 def in_process(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Cases one after the other in this process, where workers are not what is tested."""
     monkeypatch.setenv("MRI_RESORB_THREADS", "1")
-    monkeypatch.setattr(run, "connected", lambda workers: nullcontext())
+    monkeypatch.setattr(run, "connected", lambda workers, logs: nullcontext())
     monkeypatch.setattr(run, "outcomes", lambda client, tasks: map(run_case, tasks))
     yield
     faulthandler.enable(sys.__stderr__)  # which a worker turns off after its case
