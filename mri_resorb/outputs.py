@@ -166,9 +166,10 @@ def _write_encapsulated_pdf(case: CaseResult, folder: Path, language: Language) 
 
 
 def _write_picture(case: CaseResult, folder: Path, language: Language) -> None:
-    from mri_resorb.report.figures import overlay_figure
+    from mri_resorb.report.figures import overlay
+    from mri_resorb.report.painting import paint, write_png
 
-    overlay_figure(case, language=language).savefig(folder / OVERLAY_NAME)
+    write_png(paint(overlay(case, language=language)), folder / OVERLAY_NAME)
 
 
 ALWAYS: tuple[Output, ...] = (

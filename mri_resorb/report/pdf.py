@@ -10,25 +10,20 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, time
 from functools import partial
 from io import BytesIO
-from pathlib import Path
 
-import matplotlib
 from fpdf import FPDF, TextStyle
 from fpdf.enums import Align, TableBordersLayout
 from fpdf.fonts import FontFace
 from fpdf.prefs import ViewerPreferences
-from PIL import Image
 
 from mri_resorb import __version__
 from mri_resorb.languages import Language, long_date, say
 from mri_resorb.model import CaseResult, TimePoint
-from mri_resorb.report import wording
+from mri_resorb.report import fonts, wording
 from mri_resorb.report.case_text import case_text
-from mri_resorb.report.figures import HEIGHT_PIXELS, WIDTH_PIXELS, overlay_figure
+from mri_resorb.report.figures import overlay
 from mri_resorb.report.html.tables import Tables
-
-FONT_FOLDER = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
-"""DejaVu Sans comes with matplotlib and has the Cyrillic letters of Russian and Kazakh."""
+from mri_resorb.report.painting import paint
 
 MARGIN_MM = 15.0
 PICTURE_MM = 162.0
@@ -38,6 +33,7 @@ _INK = (20, 24, 28)
 _RULE = (200, 205, 210)
 _SHADE = (240, 243, 245)
 _SHA256_SHOWN = 12
+_JPEG_QUALITY = 95
 
 
 def pdf_report(case: CaseResult, *, language: Language = Language.EN) -> bytes:
@@ -57,8 +53,8 @@ class _Report(FPDF):
         self.language = language
         self.tables = Tables(case, language)
         self.words = partial(say, language=language)
-        for style, file in (("", "DejaVuSans.ttf"), ("B", "DejaVuSans-Bold.ttf")):
-            self.add_font(_FONT, style, FONT_FOLDER / file)
+        for style, file in (("", fonts.REGULAR), ("B", fonts.BOLD)):
+            self.add_font(_FONT, style, file)
         self.set_margins(MARGIN_MM, MARGIN_MM)
         self.c_margin = 0.0
         self.set_auto_page_break(True, margin=MARGIN_MM + 5)
@@ -137,10 +133,10 @@ class _Report(FPDF):
             self._line(f"• {warning.text(self.language)}", size_pt=8.5)
 
     def _picture(self) -> None:
-        pixels = BytesIO()
-        overlay_figure(self.case, language=self.language).savefig(pixels, format="rgba")
-        size = (WIDTH_PIXELS, HEIGHT_PIXELS)
-        picture = Image.frombytes("RGBA", size, pixels.getvalue()).convert("RGB")
+        picture = BytesIO()
+        painted = paint(overlay(self.case, language=self.language))
+        # Without subsampling of colour the thin lines stay as they are.
+        painted.save(picture, "JPEG", quality=_JPEG_QUALITY, subsampling=0)
         baseline, follow_up = (
             wording.volume_at(point, language=self.language) for point in self._points()
         )

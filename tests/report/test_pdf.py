@@ -15,9 +15,9 @@ from pypdf import PdfReader
 from mri_resorb.languages import Language, catalogue, long_date
 from mri_resorb.model import CaseResult, Estimate, Patient, Remark
 from mri_resorb.outputs import CHOSEN
-from mri_resorb.report import dicom_pdf
+from mri_resorb.report import dicom_pdf, fonts
 from mri_resorb.report.case_text import case_text
-from mri_resorb.report.pdf import FONT_FOLDER, pdf_report
+from mri_resorb.report.pdf import pdf_report
 
 MANY_REMARKS = (
     Remark("different-contrast"),
@@ -106,9 +106,9 @@ def test_no_identity_is_in_the_document() -> None:
     assert "4711" not in str(reader.metadata)
 
 
-@pytest.mark.parametrize("file", ["DejaVuSans.ttf", "DejaVuSans-Bold.ttf"])
-def test_the_font_has_every_letter(file: str) -> None:
-    glyphs = TTFont(FONT_FOLDER / file).getBestCmap().keys()
+@pytest.mark.parametrize("file", [fonts.REGULAR, fonts.BOLD])
+def test_the_font_has_every_letter(file: Path) -> None:
+    glyphs = TTFont(file).getBestCmap().keys()
     dates = {long_date(CASES["measured"].baseline.scan.date, language=one) for one in Language}  # type: ignore[arg-type]
     said = "".join(sentence for one in Language for sentence in catalogue(one).values())
     kazakh = "әғқңөұүһіӘҒҚҢӨҰҮҺІ"

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 
 from mri_resorb.model import DiscFrame, FloatArray, TimePoint
 from mri_resorb.report.html import encode
-from mri_resorb.report.html.planes import HALF, LATERAL_MM, Picture, Structure, window_of
+from mri_resorb.report.html.planes import LATERAL_MM, Picture, Structure, window_of
+from mri_resorb.report.slices import HALF, contours, windowed
 
 FIELD_MM = 66.0
 _STEP_MM = 2.0
@@ -86,7 +87,7 @@ def pictures(volume: AxialVolume, *, point: TimePoint) -> list[Picture]:
             Picture(
                 offset_mm=float(height),
                 number=None,
-                image=encode.jpeg(encode.windowed(volume.intensity[n], window)),
+                image=encode.jpeg(windowed(volume.intensity[n], window)),
                 outlines=outlines,
                 fragment_mm2=area,
             )
@@ -96,7 +97,7 @@ def pictures(volume: AxialVolume, *, point: TimePoint) -> list[Picture]:
 
 def outline(occupancy: npt.NDArray[np.float32]) -> str:
     """SVG path of a structure in an axial picture."""
-    lines = encode.contours(occupancy, level=HALF)
+    lines = contours(occupancy)
     return encode.path([(line + 0.5) * _PIXEL_MM - FIELD_MM / 2 for line in lines])
 
 

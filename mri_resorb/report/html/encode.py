@@ -9,7 +9,6 @@ from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
-from contourpy import contour_generator
 from PIL import Image
 
 from mri_resorb.model import FloatArray
@@ -24,15 +23,6 @@ _FAINTEST_CHANGE = 0.08
 _JPEG_QUALITY = 78
 
 _Pixel = TypeVar("_Pixel", np.uint8, np.float32)
-
-
-def windowed(
-    intensities: npt.NDArray[np.float32], window: tuple[float, float]
-) -> npt.NDArray[np.uint8]:
-    """Intensities from `low` (black) to `high` (white)."""
-    low, high = window
-    scaled = (np.asarray(intensities, np.float32) - low) * (255 / max(high - low, 1e-6))
-    return np.asarray(np.clip(scaled, 0, 255), np.uint8)
 
 
 def turned(
@@ -82,14 +72,6 @@ def change_png(difference: npt.NDArray[np.float32]) -> str | None:
     rgba[..., :3] = np.where(difference[..., None] > 0, LOST_RGB, GAINED_RGB)
     rgba[..., 3] = np.where(amount < _FAINTEST_CHANGE, 0, np.clip(amount, 0, 1) * MOST_OPAQUE)
     return _data_uri(Image.fromarray(rgba), "PNG")
-
-
-def contours(values: npt.NDArray[np.float32], *, level: float) -> list[FloatArray]:
-    """Lines (n, 2) of (column, row) at a level; closed at the array's edge as if 0 lay beyond."""
-    if values.size == 0 or not values.max() > level:
-        return []
-    lines = contour_generator(z=np.pad(values, 1)).lines(level)
-    return [np.asarray(line) - 1 for line in lines]
 
 
 def path(lines: Sequence[FloatArray]) -> str:

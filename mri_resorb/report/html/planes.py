@@ -13,6 +13,7 @@ import numpy as np
 import numpy.typing as npt
 
 from mri_resorb.model import FloatArray, TimePoint
+from mri_resorb.report.slices import WINDOW_PERCENTILES
 
 Structure = Literal["canal", "boundary", "fragment"]
 Edges = tuple[str, str, str, str]
@@ -20,8 +21,6 @@ Edges = tuple[str, str, str, str]
 
 LATERAL_MM = 24.0
 """How far to both sides of the disc's middle slices belong to the level."""
-HALF = 0.5
-"""Outlines run where a structure fills half of a voxel."""
 _REACH_MM = 66.0
 """From the disc's back to what any picture shows."""
 
@@ -82,5 +81,5 @@ def centre_mm(point: TimePoint) -> FloatArray | None:
 
 def window_of(intensities: npt.NDArray[np.float32]) -> tuple[float, float]:
     """Black and white of a date's pictures."""
-    low, high = np.percentile(intensities[:, ::4, ::4], (1.0, 99.7))
+    low, high = np.percentile(intensities[:, ::4, ::4], WINDOW_PERCENTILES)
     return float(low), float(high)

@@ -10,7 +10,8 @@ import SimpleITK as sitk
 
 from mri_resorb.model import FloatArray, TimePoint
 from mri_resorb.report.html import encode
-from mri_resorb.report.html.planes import HALF, Edges, Picture, Structure, window_of
+from mri_resorb.report.html.planes import Edges, Picture, Structure, window_of
+from mri_resorb.report.slices import contours, windowed
 
 FIELD_MM = 90.0
 _PIXELS = 330
@@ -122,7 +123,7 @@ def pictures(view: SagittalView, *, indices: list[int]) -> dict[int, Picture]:
             area = float(occupancy.sum()) * voxel_mm2
             outlines["fragment"] = _outline(occupancy, view=view, in_plane=in_plane)
         pixels = encode.turned(
-            encode.windowed(intensities[index], window),
+            windowed(intensities[index], window),
             matrix=in_plane.matrix,
             offset=in_plane.offset,
             field_mm=view.field_mm,
@@ -160,7 +161,7 @@ def _outline(occupancy: npt.NDArray[np.float32], *, view: SagittalView, in_plane
     low = np.maximum(np.floor(seen.min(axis=0)).astype(int) - 1, 0)
     high = np.ceil(seen.max(axis=0)).astype(int) + 2
     part = occupancy[low[1] : high[1], low[0] : high[0]]
-    lines = encode.contours(part, level=HALF)
+    lines = contours(part)
     return encode.path([in_plane.to_picture(line + low) for line in lines])
 
 
