@@ -109,7 +109,7 @@ def _sagittal_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack:
         plane="sagittal",
         baseline=panels[0],
         follow_up=panels[1],
-        change=_sagittal_change(views, indices=list(panels[0].pictures)),
+        change=_sagittal_change(views, pictures=panels[0].pictures),
         steps=steps,
         start=_fullest(steps, panels[0], panels[1]),
         aligned=_aligned(baseline, follow_up),
@@ -141,7 +141,7 @@ def _axial_stack(baseline: TimePoint, follow_up: TimePoint) -> Stack | None:
         plane="axial",
         baseline=panels[0],
         follow_up=panels[1],
-        change=_axial_change(*volumes),
+        change=_axial_change(volumes, panels=panels),
         steps=steps,
         start=_fullest(steps, panels[0], panels[1]),
         aligned=_aligned(baseline, follow_up),
@@ -232,7 +232,7 @@ def _fullest(steps: Sequence[Step], baseline: Panel, follow_up: Panel) -> int:
 
 
 def _sagittal_change(
-    views: tuple[SagittalView, SagittalView], *, indices: list[int]
+    views: tuple[SagittalView, SagittalView], *, pictures: Mapping[int, Picture]
 ) -> dict[int, ChangePicture] | None:
     """Baseline minus follow-up on the baseline's slices, the follow-up carried by the frame."""
     baseline, follow_up = (view.point for view in views)
@@ -252,8 +252,8 @@ def _sagittal_change(
     )
     before, after = (sitk.GetArrayViewFromImage(image) for image in (before_image, after_image))
     in_plane = views[0].in_plane
-    pictures = {}
-    for index in indices:
+    changes = {}
+    for index, picture in pictures.items():
         difference = before[index] - after[index]
         overlay = None
         if np.abs(difference).max() > 0:
@@ -266,12 +266,12 @@ def _sagittal_change(
                     pixels_across=_CHANGE_PIXELS,
                 )
             )
-        pictures[index] = ChangePicture(
+        changes[index] = ChangePicture(
             overlay=overlay,
-            before=sagittal.outline(before[index], view=views[0]),
+            before=picture.outlines["fragment"],
             after=sagittal.outline(after[index], view=views[0]),
         )
-    return pictures
+    return changes
 
 
 def _between(baseline: DiscFrame, follow_up: DiscFrame) -> sitk.AffineTransform:
@@ -285,17 +285,16 @@ def _between(baseline: DiscFrame, follow_up: DiscFrame) -> sitk.AffineTransform:
 
 
 def _axial_change(
-    baseline: AxialVolume | None, follow_up: AxialVolume | None
+    volumes: Sequence[AxialVolume | None], *, panels: Sequence[Panel]
 ) -> dict[int, ChangePicture] | None:
-    if baseline is None or follow_up is None:
-        return None
-    if baseline.fragment is None or follow_up.fragment is None:
+    before, after = (None if volume is None else volume.fragment for volume in volumes)
+    if before is None or after is None:
         return None
     return {
         n: ChangePicture(
-            overlay=encode.change_png(before - after),
-            before=axial.outline(before),
-            after=axial.outline(after),
+            overlay=encode.change_png(before[n] - after[n]),
+            before=panels[0].pictures[n].outlines["fragment"],
+            after=panels[1].pictures[n].outlines["fragment"],
         )
-        for n, (before, after) in enumerate(zip(baseline.fragment, follow_up.fragment, strict=True))
+        for n in range(len(before))
     }
