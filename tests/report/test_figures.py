@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from io import BytesIO
@@ -226,3 +228,10 @@ def test_the_file_is_a_png_of_the_pictures_size_in_every_language(
     with Image.open(BytesIO((tmp_path / "picture.png").read_bytes())) as read:
         assert (read.format, read.mode, read.size) == ("PNG", "RGB", (WIDTH, HEIGHT))
         assert (np.asarray(read) == np.asarray(picture)).all()
+
+
+def test_reports_of_a_case_do_not_wait_for_matplotlib() -> None:
+    modules = ("painting", "pdf", "html.page", "case_text")
+    program = "".join(f"import mri_resorb.report.{module}\n" for module in modules)
+    program += "import sys; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", program], check=False).returncode == 0
