@@ -97,6 +97,7 @@ def failures(root: Path, *, cases: int) -> dict[str, object]:
         "done": counted.done,
         "failed": counted.failed,
         "failures": (root / "alone" / "failed.csv").read_text().splitlines()[1:],
+        "failures after two kills": (root / "killed" / "failed.csv").read_text().splitlines()[1:],
         "the same after two kills": again == counted and alone == killed,
         "files that differ": sorted(
             name for name in {*alone, *killed} if alone.get(name) != killed.get(name)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from mri_resorb.batch.case_table import TABLE_NAME, Row, Unusable, read_case_table
+from mri_resorb.batch.case_table import TABLE_NAME, Row, Unusable, name_flaw, read_case_table
 from mri_resorb.errors import NoStudyError
 from mri_resorb.io.volume_files import is_volume_file
 from mri_resorb.model import Level, Point, Sex
@@ -138,7 +138,12 @@ def _named(row: Row, *, studies: Path) -> Case | Unusable:
 
 
 def _checked(case: Case | Unusable) -> Case | Unusable:
-    if isinstance(case, Unusable) or len(case.studies) >= 2:
+    if isinstance(case, Unusable):
+        return case
+    flaw = name_flaw(case.name)
+    if flaw is not None:
+        return Unusable(case.name, flaw)
+    if len(case.studies) >= 2:
         return case
     held = "one study" if case.studies else "no study in a folder of its own"
     return Unusable(case.name, f"The folder holds {held}; a comparison needs two.")

@@ -26,6 +26,7 @@ _CONFIGURATION = {
     "distributed.worker.memory.spill": False,
     "distributed.worker.memory.pause": False,
     "distributed.worker.memory.terminate": 0.95,
+    "distributed.scheduler.no-workers-timeout": "5 minutes",
     "distributed.scheduler.worker-ttl": None,  # a worker that does not answer has its time limit
     "distributed.nanny.pre-spawn-environ.ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS": 1,
 }
@@ -110,7 +111,11 @@ def connected(workers: Workers, *, logs: Path) -> Iterator[Client]:
             ):
                 yield client
         else:
-            with _slurm_cluster(workers, logs=logs) as cluster, Client(cluster) as client:
+            with (
+                dask.config.set({"distributed.scheduler.no-workers-timeout": None}),  # jobs queue
+                _slurm_cluster(workers, logs=logs) as cluster,
+                Client(cluster) as client,
+            ):
                 cluster.scale(jobs=workers.count)
                 yield client
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import CancelledError
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from mri_resorb.batch.cases import Case, FoundCases
 from mri_resorb.batch.cluster import Workers, connected
 from mri_resorb.batch.journal import WORK_NAME, Journal, Outcome, fingerprint, open_journal
 from mri_resorb.batch.results import check_tables, write_tables
-from mri_resorb.batch.worker import Compare, Task, run_case, why_it_died
+from mri_resorb.batch.worker import KILLED, Compare, Task, never_begun, run_case, why_it_died
 from mri_resorb.case import follow_up
 from mri_resorb.errors import ClusterError
 from mri_resorb.outputs import RESULT_NAME
@@ -29,6 +30,9 @@ TIME_LIMIT_S = 600.0
 
 AT_ONCE = 1000
 """Cases that the scheduler knows of at a time: above any number of workers, below its limits."""
+
+MOST_GIVEN_UP = 20
+"""Times that a case is handed out again because its worker ended before the case began."""
 
 
 @dataclass(frozen=True)
@@ -106,6 +110,9 @@ def _left(
 def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
     """Hand out the tasks and give what comes back, in the order in which it comes.
 
+    A case whose worker was ended from outside is done once more: the machine, or the job's time,
+    may have been at fault.
+
     Raises:
         ClusterError: the scheduler is gone.
     """
@@ -113,6 +120,8 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
 
     waiting = iter(tasks)
     running: dict[Future[Outcome], Task] = {}
+    given_up: Counter[str] = Counter()
+    killed: set[str] = set()
     completed = as_completed()
 
     def hand_out(given: Iterator[Task]) -> None:
@@ -125,6 +134,13 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
     for future in completed:
         task = running.pop(future)
         outcome = _outcome(future, task, client=client)
+        name = task.case.name
+        given_up[name] += outcome is None
+        if given_up[name] == MOST_GIVEN_UP:
+            outcome = never_begun(task)
+        elif outcome is not None and outcome.kind == KILLED and name not in killed:
+            killed.add(name)
+            outcome = None
         if outcome is None:
             hand_out(iter([task]))
         else:
@@ -138,7 +154,7 @@ def _outcome(future: Future[Outcome], task: Task, *, client: Client) -> Outcome 
     With a worker that ends, all the tasks that the scheduler gave it are given up, though only one
     had begun, and outcomes that were not yet fetched are lost.
     """
-    from distributed.scheduler import KilledWorker
+    from distributed.scheduler import KilledWorker, NoWorkerError
 
     try:
         return future.result()
@@ -148,6 +164,10 @@ def _outcome(future: Future[Outcome], task: Task, *, client: Client) -> Outcome 
         if client.status == "running":
             return None
         raise ClusterError("The scheduler is gone; the same command takes up from here.") from error
+    except NoWorkerError as error:
+        raise ClusterError(
+            "No worker is left: they end while they start. The same command takes up from here."
+        ) from error
     except Exception as error:
         raise ClusterError(
             f"A worker could not take a case ({type(error).__name__}); the same mri-resorb must be "

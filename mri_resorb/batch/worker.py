@@ -36,6 +36,10 @@ Compare = Callable[..., CaseResult]
 """`follow_up`, or what stands in for it."""
 
 
+KILLED = "Killed"
+"""Kind of an outcome whose worker ended without a word, which need not be the case's fault."""
+
+
 @dataclass(frozen=True)
 class Task:
     """What a worker is told.
@@ -63,8 +67,8 @@ def run_case(task: Task) -> Outcome:
     os.environ[THREADS_VARIABLE] = "1"
     _silence()
     began = time.perf_counter()
-    outcome = Outcome(task.case.name, fingerprint(task.case, way=task.way), "done")
     with _notes(task.notes, time_limit_s=task.time_limit_s) as notes:
+        outcome = Outcome(task.case.name, fingerprint(task.case, way=task.way), "done")
         try:
             _compare_and_write(task, notes)
         except InputError as error:
@@ -161,12 +165,17 @@ def _notes(path: Path, *, time_limit_s: float) -> Iterator[_Notes]:
 
 
 def why_it_died(task: Task) -> Outcome | None:
-    """What the notes say of a case whose worker is gone; None where it had not begun."""
+    """What the notes say of a case whose worker is gone.
+
+    None where the case had not begun, or where a worker holds its lock: it lives.
+    """
     try:
-        text = task.notes.read_text(encoding="utf-8")
+        with task.notes.open(encoding="utf-8") as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            text = file.read()
+            task.notes.unlink(missing_ok=True)
     except OSError:
         return None
-    task.notes.unlink(missing_ok=True)
     steps = [line for line in text.splitlines() if line in get_args(Step)]
     step: Step = cast(Step, steps[-1]) if steps else "finding"
     if step == "comparing":
@@ -177,8 +186,18 @@ def why_it_died(task: Task) -> Outcome | None:
     elif fatal:
         kind, reason = "Crash", f"The worker process crashed: {fatal[1]}."
     else:
-        kind = "Killed"
+        kind = KILLED
         reason = "The worker process was ended from outside; perhaps its memory was not enough."
+    return _gone(task, step=step, reason=reason, kind=kind)
+
+
+def never_begun(task: Task) -> Outcome:
+    """The outcome of a case whose workers ended again and again before they could begin it."""
+    reason = "Its worker ended before it began, again and again: workers cannot start as they are."
+    return _gone(task, step="finding", reason=reason, kind=KILLED)
+
+
+def _gone(task: Task, *, step: Step, reason: str, kind: str) -> Outcome:
     return Outcome(
         task.case.name, fingerprint(task.case, way=task.way), "failed", step, reason, kind
     )

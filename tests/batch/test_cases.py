@@ -52,8 +52,15 @@ def test_zips_and_volume_files_are_studies_too(tmp_path: Path) -> None:
     assert [study.name for study in case.studies] == ["baseline", "follow_up"]
 
 
-@pytest.mark.parametrize(("places", "word"), [(["a/1"], "one study"), (["a"], "no study")])
-def test_a_folder_with_too_few_studies_is_a_failure(
+@pytest.mark.parametrize(
+    ("places", "word"),
+    [
+        (["a/1"], "one study"),
+        (["a"], "no study"),
+        (["report.html/1", "report.html/2"], "cannot be the name"),
+    ],
+)
+def test_a_folder_that_is_no_case_is_a_failure(
     tmp_path: Path, places: list[str], word: str
 ) -> None:
     assert word in reason(find_cases(studies(tmp_path, *places), level=Level.L4_L5))

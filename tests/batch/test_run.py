@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import faulthandler
+import logging
 import os
 import shutil
 import signal
@@ -15,14 +16,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from batch_cases import PLAIN, TIME_LIMIT_S, make_cases, run_stand_ins
+from batch_cases import PLAIN, TIME_LIMIT_S, make_cases, run_stand_ins, stand_in
+from distributed import Client, LocalCluster
 
-from mri_resorb.batch import run
+from mri_resorb.batch import cluster, run
+from mri_resorb.batch.cases import find_cases
+from mri_resorb.batch.cluster import RunningScheduler
 from mri_resorb.batch.journal import Outcome, open_journal
 from mri_resorb.batch.run import Counted
-from mri_resorb.batch.worker import run_case
-from mri_resorb.errors import OutputError
+from mri_resorb.batch.worker import Task, run_case
+from mri_resorb.errors import ClusterError, OutputError
+from mri_resorb.model import Level
 
+HAND_OUT = run.outcomes
 TABLES = ("results.csv", "results.parquet", "failed.csv", "report.html")
 FINE = [f"case-{number:02d}" for number in range(12)]
 BAD = {
@@ -119,6 +125,43 @@ def test_killed_and_interrupted_the_result_is_that_of_an_undisturbed_run(
     kept = [name for name, was_kept in told if was_kept]
     assert len(kept) >= 6
     assert written(output) == written(undisturbed)
+
+
+def test_a_scheduler_that_runs_already_is_used(tmp_path: Path) -> None:
+    studies = make_cases(tmp_path / "studies", {"a": "fine", "b": "corrupt"})
+    options = {"dashboard_address": "127.0.0.1:0", "silence_logs": logging.CRITICAL}
+    with LocalCluster(n_workers=1, threads_per_worker=1, **options) as one:
+        running = RunningScheduler(one.scheduler_address)
+        assert run_stand_ins(studies, tmp_path / "out", workers=running) == Counted(1, 1)
+    with (
+        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **options) as two,
+        pytest.raises(ClusterError, match="--nthreads 1"),
+    ):
+        run_stand_ins(studies, tmp_path / "2", workers=RunningScheduler(two.scheduler_address))
+
+
+def test_a_scheduler_that_does_not_answer_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cluster, "CONNECT_SECONDS", 0.2)
+    studies = make_cases(tmp_path / "studies", {"a": "fine"})
+    nowhere = RunningScheduler("tcp://127.0.0.1:9")
+    with pytest.raises(ClusterError, match="answers"):
+        run_stand_ins(studies, tmp_path / "out", workers=nowhere)
+    with pytest.raises(ClusterError, match="answers"):
+        run_stand_ins(studies, tmp_path / "out", workers=RunningScheduler("no address"))
+
+
+def test_a_case_that_no_worker_begins_is_not_handed_out_for_ever(
+    in_process: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    studies = make_cases(tmp_path / "studies", {"a": "fine"})
+    (case,) = find_cases(studies, level=Level.L3_L4).cases
+    monkeypatch.setattr(run, "_outcome", lambda future, task, client: None)
+    with Client(processes=False, dashboard_address="127.0.0.1:0") as client:
+        (outcome,) = HAND_OUT(client, [Task(case, tmp_path / "out", PLAIN, 60.0, stand_in)])
+    assert outcome.state == "failed"
+    assert "before it began" in (outcome.reason or "")
 
 
 def test_a_second_run_does_only_what_is_missing_or_changed(
