@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors, working
+from mri_resorb.cli.terminal import one_line_errors, uncollected, working
 from mri_resorb.cli.words import (
     LabelsOption,
     LanguageChoice,
@@ -157,7 +157,7 @@ def run(
     ] = False,
 ) -> None:
     """Compare the herniated fragment at one level between two studies of one person."""
-    with one_line_errors():
+    with one_line_errors(), uncollected():
         _check_places(output, inputs=(baseline, follow_up), masks=(baseline_mask, follow_up_mask))
         with working(f"Measuring {level} in both studies"):
             from mri_resorb import follow_up as compare

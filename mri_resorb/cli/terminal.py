@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,16 @@ def working(words: str) -> Iterator[None]:
         return
     with console.status(f"{words} ..."):
         yield
+
+
+@contextmanager
+def uncollected() -> Iterator[None]:
+    """Leave cyclic garbage alone: one case is short, and looking for it costs imports a quarter."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
 
 
 @contextmanager
