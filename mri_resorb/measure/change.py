@@ -23,8 +23,6 @@ def find_change(
     baseline_error, follow_up_error = errors
     if not (baseline.fragment and follow_up.fragment and baseline_error and follow_up_error):
         return UNKNOWN_CHANGE
-    if baseline.status == "absent" and follow_up.status == "absent":
-        return Change(None, Estimate(0.0, 0.0, 0.0), None, "no_change_beyond_error", None)
     volumes = (baseline.fragment.volume_cm3.value, follow_up.fragment.volume_cm3.value)
     percent, absolute = change_estimates(
         baseline_cm3=volumes[0],
@@ -32,6 +30,8 @@ def find_change(
         baseline_error=baseline_error,
         follow_up_error=follow_up_error,
     )
+    if baseline.status == "absent" and follow_up.status == "absent":
+        return Change(None, absolute, None, "no_change_beyond_error", None)
     if baseline.status == "absent" or percent is None:
         return Change(None, absolute, None, _verdict(absolute), None)
     verdict = _verdict(percent)

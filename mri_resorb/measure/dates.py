@@ -161,6 +161,7 @@ def _measured(
         filled,
         boundary_disagreement_mm=date.disagreement_mm,
         absent=point.status == "absent",
+        almost_herniated_cm3=material.almost_herniated_cm3(footprint),
         left_out_cm3=shared.left_out_cm3,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)

@@ -22,6 +22,8 @@ HERNIATION_MM = 2.5
 """A herniation is where material reaches further than this behind the boundary."""
 FOOTPRINT_MM = 1.0
 """Its footprint is the connected area that reaches further than this."""
+REACH_ERROR_MM = 0.7
+"""By which a reach may be wrong: the boundary's error, 0.35 mm, twice."""
 SMALLEST_PIECE_CM3 = 0.02
 """Smaller detached specks are not taken for material."""
 
@@ -68,8 +70,20 @@ class Material:
     @property
     def footprint(self) -> BoolArray:
         """(transverse, craniocaudal): where this date alone has a herniation."""
+        return self._footprint(reaching_mm=HERNIATION_MM)
+
+    def almost_herniated_cm3(self, footprint: BoolArray) -> float:
+        """Volume, beside a footprint, of what falls short of a herniation by less than its error.
+
+        Args:
+            footprint: (transverse, craniocaudal), united over the dates.
+        """
+        almost = self._footprint(reaching_mm=HERNIATION_MM - REACH_ERROR_MM) & ~footprint
+        return float(self.reach_mm[almost].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
+
+    def _footprint(self, *, reaching_mm: float) -> BoolArray:
         areas, _ = ndimage.label(self.reach_mm > FOOTPRINT_MM, structure=np.ones((3, 3)))
-        herniated = np.unique(areas[self.reach_mm > HERNIATION_MM])
+        herniated = np.unique(areas[self.reach_mm > reaching_mm])
         return np.asarray(np.isin(areas, herniated[herniated > 0]))
 
     @property

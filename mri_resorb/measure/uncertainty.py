@@ -67,6 +67,7 @@ def volume_error(
     *,
     boundary_disagreement_mm: float | None,
     absent: bool = False,
+    almost_herniated_cm3: float = 0.0,
     left_out_cm3: float = 0.0,
 ) -> VolumeError:
     """Errors of a fragment's volume.
@@ -75,6 +76,8 @@ def volume_error(
         boundary_disagreement_mm: how far the two dates' own boundaries lie apart after alignment;
             None where one date stands alone.
         absent: no herniation was found; a small piece may have been missed.
+        almost_herniated_cm3: what falls short of a herniation by less than its error; it counts
+            where none was found.
         left_out_cm3: shallow rim that lies where the other date has no slices.
     """
     mm = 0.1  # cm
@@ -92,7 +95,7 @@ def volume_error(
             "doubt": doubt_cm3 * DOUBT_PART,
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
-            "detection": DETECTION_CM3 if absent else 0.0,
+            "detection": max(DETECTION_CM3, almost_herniated_cm3 / _Z) if absent else 0.0,
         },
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,

@@ -208,6 +208,18 @@ def test_shallow_rim_beyond_the_other_dates_slices_is_error_and_not_a_change() -
     assert slab.change.verdict == "no_change_beyond_error"
 
 
+def test_what_just_falls_short_of_a_herniation_widens_the_interval_of_absence() -> None:
+    shallow = box(depth=1.8, width=16, height=9)
+    found = compare(scanned(SPINE.with_fragment(shallow)), other_scan(REPOSED))
+    assert (found.baseline.status, found.follow_up.status) == ("absent", "absent")
+    assert fragment(found.baseline).volume_cm3.high >= shallow.volume_cm3
+    assert fragment(found.follow_up).volume_cm3.high < shallow.volume_cm3 / 2
+    change = found.change
+    assert (change.resorption_percent, change.verdict) == (None, "no_change_beyond_error")
+    assert change.absolute_cm3 is not None
+    assert change.absolute_cm3.high >= shallow.volume_cm3 / 2
+
+
 def test_a_neck_that_only_one_date_shows_is_no_doubt() -> None:
     """A migrated herniation is joined to its disc at one date, and parted from it at the other."""
     disc_part = dome(depth=5, width=12, height=9.5)
