@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -53,6 +54,8 @@ def one_line_errors() -> Iterator[None]:
     """End with one line and exit code 1 where the input cannot be used, or where we have a bug."""
     try:
         yield
+    except BrokenPipeError:  # whoever reads the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     except InputError as error:
         _end(" ".join(str(error).split()), cause=error)
     except Exception as error:
