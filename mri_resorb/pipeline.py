@@ -72,8 +72,13 @@ def shipped_pipelines() -> dict[str, Path]:
     return {file.stem: file for file in sorted(folder.glob("*.toml"))}
 
 
-def read_pipeline(name_or_file: str) -> Pipeline:
+def read_pipeline(
+    name_or_file: str, *, layout: Layout | None = None, language: Language | None = None
+) -> Pipeline:
     """Read a shipped pipeline by its name, or a file of the user's.
+
+    Args:
+        layout, language: instead of the pipeline's.
 
     Raises:
         PipelineError: no such pipeline, not TOML, or a wrong key or value, with the nearest right
@@ -86,11 +91,13 @@ def read_pipeline(name_or_file: str) -> Pipeline:
         hint = f"did you mean '{near[0]}'?" if near else f"shipped are {', '.join(shipped)}."
         raise PipelineError(f"There is no pipeline '{name_or_file}'; {hint}")
     try:
-        return Pipeline.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
+        read = Pipeline.model_validate(tomllib.loads(file.read_text(encoding="utf-8")))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise PipelineError(f"The pipeline {file.name} is not valid TOML: {error}.") from error
     except ValidationError as error:
         raise PipelineError(f"The pipeline {file.name} is wrong {_first(error)}") from error
+    given = {"layout": layout, "language": language}
+    return read.model_copy(update={key: value for key, value in given.items() if value is not None})
 
 
 def _first(error: ValidationError) -> str:

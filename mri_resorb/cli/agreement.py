@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mri_resorb.cli.terminal import one_line_errors
+from mri_resorb.cli.words import JsonChoice
 from mri_resorb.errors import ResultsError
 
 PARTLY = 3
@@ -27,9 +28,7 @@ def agreement(
             "--output", metavar="DIR", help="Write the document, tables and pictures there as well."
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the document instead of the tables.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """How well two sets of results of the same cases agree."""
     with one_line_errors():

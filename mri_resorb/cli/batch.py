@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from mri_resorb.cli.terminal import UNUSABLE_INPUT, one_line_errors
-from mri_resorb.cli.words import LanguageChoice, LayoutOption, read_level
+from mri_resorb.cli.words import (
+    LanguageChoice,
+    LayoutChoice,
+    PipelineChoice,
+    read_level,
+)
 from mri_resorb.errors import OutputError
 
 if TYPE_CHECKING:
@@ -86,18 +91,8 @@ def batch(
         float,
         typer.Option("--time-limit", min=1, metavar="SECONDS", help="For each case."),
     ] = 600.0,
-    pipeline: Annotated[
-        str,
-        typer.Option(
-            "--pipeline",
-            metavar="NAME|FILE",
-            help="A way of working: clinic, research, remote, or a TOML file of your own.",
-        ),
-    ] = "clinic",
-    layout: Annotated[
-        LayoutOption | None,
-        typer.Option("--layout", help="Instead of the pipeline's: bids adds a BIDS dataset."),
-    ] = None,
+    pipeline: PipelineChoice = "clinic",
+    layout: LayoutChoice = None,
     language: LanguageChoice = None,
     log: Annotated[
         Path | None,
@@ -113,11 +108,9 @@ def batch(
         with one_line_errors():
             from mri_resorb.pipeline import read_pipeline
 
-            way = read_pipeline(pipeline)
-            if layout is not None:
-                way = way.model_copy(update={"layout": layout.value})
-            if language is not None:
-                way = way.model_copy(update={"language": language})
+            way = read_pipeline(
+                pipeline, layout=layout.value if layout else None, language=language
+            )
             if output is not None:
                 _check_place(output, studies=studies)
             found = _found(studies, level=level, group_by=group_by)

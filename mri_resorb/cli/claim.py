@@ -8,10 +8,8 @@ from typing import Annotated
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors
-
-REFUSED = 3
-"""Nothing in the words could be checked."""
+from mri_resorb.cli.terminal import REFUSED, one_line_errors
+from mri_resorb.cli.words import JsonChoice
 
 
 def claim(
@@ -22,9 +20,7 @@ def claim(
             help="The claim in its own words (quoted), or a YAML file of what it states.",
         ),
     ],
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the check as JSON instead of text.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """What a published claim of resorption says, and what it lacks."""
     with one_line_errors():

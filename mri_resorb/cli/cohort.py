@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 
 from mri_resorb.cli.terminal import one_line_errors
+from mri_resorb.cli.words import JsonChoice
 
 PARTLY = 3
 """Some results could not be read, or no case had a herniation to resorb."""
@@ -25,9 +26,7 @@ def cohort(
             "--output", metavar="DIR", help="Write the document, tables and pictures there as well."
         ),
     ] = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the document instead of the tables.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """Incidence of resorption over many results, beside what papers report."""
     with one_line_errors():

@@ -8,14 +8,12 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors, working
-from mri_resorb.cli.words import LanguageChoice
+from mri_resorb.cli.terminal import REFUSED, one_line_errors, working
+from mri_resorb.cli.words import JsonChoice, LanguageChoice
 from mri_resorb.languages import Language
 
 if TYPE_CHECKING:
     from mri_resorb.model import CaseResult
-
-REFUSED = 3
 
 
 def remeasure(
@@ -46,9 +44,7 @@ def remeasure(
         Path | None, typer.Option("--follow-up", metavar="STUDY", help="Likewise, the later one.")
     ] = None,
     language: LanguageChoice = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result document instead of the case's text.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """Measure fragments that a person corrected, by the same definition; the result is renewed.
 

@@ -8,15 +8,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors, uncollected, working
+from mri_resorb.cli.terminal import REFUSED, one_line_errors, uncollected, working
 from mri_resorb.cli.words import (
+    AgeChoice,
+    DifferentPatientsChoice,
+    DiscAtChoice,
+    JsonChoice,
     LabelsOption,
     LanguageChoice,
-    LayoutOption,
-    SexOption,
+    LayoutChoice,
+    LevelChoice,
+    PipelineChoice,
+    SameDateChoice,
+    SexChoice,
     read_date,
-    read_level,
-    read_point,
 )
 from mri_resorb.errors import OutputError
 
@@ -24,17 +29,13 @@ if TYPE_CHECKING:
     from mri_resorb.languages import Language
     from mri_resorb.model import CaseResult
 
-REFUSED = 3
-
 
 def run(
     baseline: Annotated[
         Path, typer.Argument(help="Earlier study: a folder, a zip, or a NIfTI, NRRD or MHA file.")
     ],
     follow_up: Annotated[Path, typer.Argument(help="Later study, likewise.")],
-    level: Annotated[
-        Any, typer.Option("--level", parser=read_level, metavar="LEVEL", help="L1-L2 ... L5-S1.")
-    ],
+    level: LevelChoice,
     output: Annotated[
         Path,
         typer.Option(
@@ -44,16 +45,7 @@ def run(
             "whole, other files stay.",
         ),
     ],
-    disc_at: Annotated[
-        Any,
-        typer.Option(
-            "--disc-at",
-            parser=read_point,
-            metavar="X,Y,Z",
-            help="A point inside the disc in the baseline, patient mm (LPS): settles which disc "
-            "is meant.",
-        ),
-    ] = None,
+    disc_at: DiscAtChoice = None,
     baseline_date: Annotated[
         Any,
         typer.Option(
@@ -72,14 +64,8 @@ def run(
             help="ISO date, instead of the file's.",
         ),
     ] = None,
-    sex: Annotated[
-        SexOption | None,
-        typer.Option("--sex", case_sensitive=False, help="Instead of the file's."),
-    ] = None,
-    age: Annotated[
-        int | None,
-        typer.Option("--age", min=0, max=130, help="Years, at baseline; instead of the file's."),
-    ] = None,
+    sex: SexChoice = None,
+    age: AgeChoice = None,
     baseline_series: Annotated[
         str | None,
         typer.Option(
@@ -122,27 +108,10 @@ def run(
             "--anatomy-labels", help="Whose labels they are, where they do not tell themselves."
         ),
     ] = None,
-    allow_same_date: Annotated[
-        bool, typer.Option("--allow-same-date", help="Compare studies of one date.")
-    ] = False,
-    allow_different_patients: Annotated[
-        bool,
-        typer.Option(
-            "--allow-different-patients", help="Compare studies whose patients seem to differ."
-        ),
-    ] = False,
-    pipeline: Annotated[
-        str,
-        typer.Option(
-            "--pipeline",
-            metavar="NAME|FILE",
-            help="A way of working: clinic, research, remote, or a TOML file of your own.",
-        ),
-    ] = "clinic",
-    layout: Annotated[
-        LayoutOption | None,
-        typer.Option("--layout", help="Instead of the pipeline's: bids adds a BIDS dataset."),
-    ] = None,
+    allow_same_date: SameDateChoice = False,
+    allow_different_patients: DifferentPatientsChoice = False,
+    pipeline: PipelineChoice = "clinic",
+    layout: LayoutChoice = None,
     subject: Annotated[
         str | None,
         typer.Option(
@@ -152,9 +121,7 @@ def run(
         ),
     ] = None,
     language: LanguageChoice = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the result document instead of the case's text.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """Compare the herniated fragment at one level between two studies of one person."""
     with one_line_errors(), uncollected():
@@ -165,11 +132,9 @@ def run(
             from mri_resorb.model import StudyInput
             from mri_resorb.pipeline import read_pipeline
 
-            way = read_pipeline(pipeline)
-            if language is not None:
-                way = way.model_copy(update={"language": language})
-            if layout is not None:
-                way = way.model_copy(update={"layout": layout.value})
+            way = read_pipeline(
+                pipeline, layout=layout.value if layout else None, language=language
+            )
             case = compare(
                 StudyInput(
                     baseline,

@@ -15,6 +15,8 @@ import typer
 from mri_resorb.errors import InputError
 
 UNUSABLE_INPUT = 1
+REFUSED = 3
+"""It ran, and refused a number."""
 
 
 @contextmanager

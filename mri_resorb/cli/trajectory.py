@@ -8,11 +8,20 @@ from typing import Annotated, Any
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors, working
-from mri_resorb.cli.words import LanguageChoice, SexOption, read_dates, read_level, read_point
+from mri_resorb.cli.terminal import REFUSED, one_line_errors, working
+from mri_resorb.cli.words import (
+    AgeChoice,
+    DifferentPatientsChoice,
+    DiscAtChoice,
+    JsonChoice,
+    LanguageChoice,
+    LevelChoice,
+    PipelineChoice,
+    SameDateChoice,
+    SexChoice,
+    read_dates,
+)
 from mri_resorb.errors import OutputError
-
-REFUSED = 3
 
 
 def trajectory(
@@ -23,9 +32,7 @@ def trajectory(
             help="Two studies or more, in any order: folders, zips, or NIfTI, NRRD or MHA files.",
         ),
     ],
-    level: Annotated[
-        Any, typer.Option("--level", parser=read_level, metavar="LEVEL", help="L1-L2 ... L5-S1.")
-    ],
+    level: LevelChoice,
     output: Annotated[
         Path,
         typer.Option(
@@ -34,15 +41,7 @@ def trajectory(
             help="Folder for trajectory.json, trajectory.txt and a folder for each comparison.",
         ),
     ],
-    disc_at: Annotated[
-        Any,
-        typer.Option(
-            "--disc-at",
-            parser=read_point,
-            metavar="X,Y,Z",
-            help="A point inside the disc in the earliest study, patient mm (LPS).",
-        ),
-    ] = None,
+    disc_at: DiscAtChoice = None,
     dates: Annotated[
         Any,
         typer.Option(
@@ -52,33 +51,13 @@ def trajectory(
             help="ISO dates of all studies as they are named, instead of the files'.",
         ),
     ] = None,
-    sex: Annotated[
-        SexOption | None,
-        typer.Option("--sex", case_sensitive=False, help="Instead of the file's."),
-    ] = None,
-    age: Annotated[
-        int | None,
-        typer.Option("--age", min=0, max=130, help="Years, at the earliest study."),
-    ] = None,
-    allow_same_date: Annotated[
-        bool, typer.Option("--allow-same-date", help="Take studies of one date.")
-    ] = False,
-    allow_different_patients: Annotated[
-        bool,
-        typer.Option(
-            "--allow-different-patients", help="Take studies whose patients seem to differ."
-        ),
-    ] = False,
-    pipeline: Annotated[
-        str,
-        typer.Option(
-            "--pipeline", metavar="NAME|FILE", help="What each comparison leaves, as in `run`."
-        ),
-    ] = "clinic",
+    sex: SexChoice = None,
+    age: AgeChoice = None,
+    allow_same_date: SameDateChoice = False,
+    allow_different_patients: DifferentPatientsChoice = False,
+    pipeline: PipelineChoice = "clinic",
     language: LanguageChoice = None,
-    as_json: Annotated[
-        bool, typer.Option("--json", help="Print the document instead of the text.")
-    ] = False,
+    as_json: JsonChoice = False,
 ) -> None:
     """Measure three and more studies of one person together, ordered by their dates.
 
@@ -103,7 +82,7 @@ def trajectory(
             from mri_resorb.pipeline import read_pipeline
             from mri_resorb.report.trajectory_text import trajectory_text
 
-            way = read_pipeline(pipeline)
+            way = read_pipeline(pipeline, language=language)
             check_trajectory_output(output)
             made = measure(
                 [
@@ -117,12 +96,11 @@ def trajectory(
                 allow_same_date=allow_same_date,
                 allow_different_patients=allow_different_patients,
             )
-            words_in = language or way.language
-            write_trajectory(made, output, outputs=way.made(), language=words_in)
+            write_trajectory(made, output, outputs=way.made(), language=way.language)
         sys.stdout.write(
             trajectory_document(made).to_json()
             if as_json
-            else trajectory_text(made, language=words_in)
+            else trajectory_text(made, language=way.language)
         )
     if made.status == "undetermined":
         raise typer.Exit(REFUSED)

@@ -1,10 +1,10 @@
-"""How the words of a command are read: levels, dates, points."""
+"""The words that several commands share: how they are read, and their options."""
 
 from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -36,17 +36,6 @@ class LayoutOption(StrEnum):
 
     PLAIN = "plain"
     BIDS = "bids"
-
-
-LanguageChoice = Annotated[
-    Language | None,
-    typer.Option(
-        "--language",
-        case_sensitive=False,
-        help="Of texts, pages and pictures: English, Russian or Kazakh.",
-    ),
-]
-"""None for the language that the pipeline names."""
 
 
 def read_level(text: str) -> Level:
@@ -97,3 +86,70 @@ def read_point(text: str) -> Point:
     if not all(abs(coordinate) < 10_000 for coordinate in (x, y, z)):
         raise typer.BadParameter(f"'{text}' lies outside of any scanner.")
     return x, y, z
+
+
+LevelChoice = Annotated[
+    Any, typer.Option("--level", parser=read_level, metavar="LEVEL", help="L1-L2 ... L5-S1.")
+]
+
+DiscAtChoice = Annotated[
+    Any,
+    typer.Option(
+        "--disc-at",
+        parser=read_point,
+        metavar="X,Y,Z",
+        help="A point inside the disc in the earliest study, patient mm (LPS): settles which disc "
+        "is meant.",
+    ),
+]
+
+SexChoice = Annotated[
+    SexOption | None,
+    typer.Option("--sex", case_sensitive=False, help="Instead of the file's."),
+]
+
+AgeChoice = Annotated[
+    int | None,
+    typer.Option(
+        "--age", min=0, max=130, help="Years, at the earliest study; instead of the file's."
+    ),
+]
+
+SameDateChoice = Annotated[
+    bool, typer.Option("--allow-same-date", help="Compare studies of one date.")
+]
+
+DifferentPatientsChoice = Annotated[
+    bool,
+    typer.Option(
+        "--allow-different-patients", help="Compare studies whose patients seem to differ."
+    ),
+]
+
+PipelineChoice = Annotated[
+    str,
+    typer.Option(
+        "--pipeline",
+        metavar="NAME|FILE",
+        help="A way of working: clinic, research, remote, or a TOML file of your own.",
+    ),
+]
+
+LayoutChoice = Annotated[
+    LayoutOption | None,
+    typer.Option("--layout", help="Instead of the pipeline's: bids adds a BIDS dataset."),
+]
+
+LanguageChoice = Annotated[
+    Language | None,
+    typer.Option(
+        "--language",
+        case_sensitive=False,
+        help="Of texts, pages and pictures: English, Russian or Kazakh.",
+    ),
+]
+"""None for the language that the pipeline names."""
+
+JsonChoice = Annotated[
+    bool, typer.Option("--json", help="Print the document instead of what people read.")
+]
