@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -25,6 +26,8 @@ from mri_resorb.model import CaseResult, Patient, Remark
 MEASURED = case_result()
 REFUSED = case_result(follow_up=refused(), change=UNKNOWN, reasons=(Remark("fragment-at-edge"),))
 VALIDATOR = "bids-validator-deno"
+PATH = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")])
+"""Where it may be: beside the interpreter, in an environment that is not activated, too."""
 
 
 def dataset(case: CaseResult, folder: Path, subject: str = "k7") -> Path:
@@ -40,7 +43,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 @pytest.mark.parametrize("case", [MEASURED, REFUSED], ids=["measured", "refused"])
 def test_the_bids_validator_finds_no_error(case: CaseResult, tmp_path: Path) -> None:
     """The project's own validator: `pip install bids-validator-deno`."""
-    program = shutil.which(VALIDATOR)
+    program = shutil.which(VALIDATOR, path=PATH)
     if program is None:
         if os.environ.get("CI") == "true":
             pytest.fail(f"{VALIDATOR} is not installed")
