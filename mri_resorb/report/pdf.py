@@ -26,6 +26,8 @@ from mri_resorb.report.html.tables import Tables
 from mri_resorb.report.painting import paint
 
 MARGIN_MM = 15.0
+_HEADING_MM, _ROW_MM, _ROWS_KEPT = 20.0, 4.8, 6
+"""A section's title, note and column heads; a row; and how many rows stay with them."""
 PICTURE_MM = 162.0
 _FONT = "DejaVu Sans"
 _FAINT = (90, 98, 106)
@@ -159,6 +161,8 @@ class _Report(FPDF):
         if not rows:
             return
         if heading:
+            if self.will_page_break(_HEADING_MM + _ROW_MM * min(len(rows), _ROWS_KEPT)):
+                self.add_page()  # no heading stays behind without its table's beginning
             self.start_section(heading)
         if note:
             self._line(note, size_pt=7.5, color=_FAINT)
