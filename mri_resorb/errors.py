@@ -87,3 +87,31 @@ class MissingPackageError(InputError):
 
 class ClusterError(InputError):
     """Workers that cannot be reached or cannot take cases."""
+
+
+class SettingsError(InputError):
+    """Settings of the service that hold a wrong key or value, or are not safe."""
+
+
+class StoreError(InputError):
+    """The service's folder that cannot be opened or written to."""
+
+
+class NotThereError(InputError):
+    """A case, study or file that the service does not hold."""
+
+
+class StateError(InputError):
+    """Something that a case's state, or its revision, does not allow."""
+
+
+class RefusedInstanceError(InputError):
+    """A DICOM instance that the service does not take."""
+
+
+class PacsError(InputError):
+    """A PACS that cannot be reached, or refuses what it is given."""
+
+
+class AccountError(InputError):
+    """An account or token of the service that cannot be made, changed or found."""
