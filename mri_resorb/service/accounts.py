@@ -3,8 +3,6 @@
 Nothing here opens a door by being read: passwords are kept as Argon2id hashes (RFC 9106), tokens as
 SHA-256 of 32 random bytes. Rules on passwords follow NIST SP 800-63B: a least length, no rules of
 composition, any script.
-
-Connections are in autocommit mode (`isolation_level=None`).
 """
 
 from __future__ import annotations
@@ -20,6 +18,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Literal
 
 from mri_resorb.errors import AccountError
+from mri_resorb.service.store import Store
 
 if TYPE_CHECKING:
     from argon2 import PasswordHasher
@@ -141,11 +140,12 @@ def program_of(connection: sqlite3.Connection, token: str) -> Account | None:
     return Account(*row) if row else None
 
 
-def person_of(connection: sqlite3.Connection, *, name: str, password: str) -> Account | None:
+def person_of(store: Store, *, name: str, password: str) -> Account | None:
     """The person whose password it is; a wrong name takes as long to refuse as a wrong password."""
-    row = connection.execute(
-        "SELECT name, role, password_hash FROM accounts WHERE name = ?", (name,)
-    ).fetchone()
+    with store.reading() as connection:
+        row = connection.execute(
+            "SELECT name, role, password_hash FROM accounts WHERE name = ?", (name,)
+        ).fetchone()
     is_right = _is_right(password, password_hash=row[2] if row else _hash_of_nothing())
     return Account(*row[:2]) if row and is_right else None
 

@@ -2,19 +2,18 @@
 
 Entries hold names of accounts and random ids, never anything of a patient. Triggers refuse UPDATE
 and DELETE; whoever gets round them (the file is on their disk) breaks the chain of hashes, which
-`verify` finds. A chain cannot show that its newest entries were cut off: so the number and hash of
-each entry also go to the log, and `verify` takes what was once known.
+`verify` finds. A chain cannot show that its newest entries were cut off: for that, note number and
+hash of the newest elsewhere now and then, and give them to `verify`.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-import logging
 import sqlite3
 from collections.abc import Iterator, Mapping
 from dataclasses import astuple, dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Literal
 
 Action = Literal[
@@ -50,7 +49,6 @@ CREATE TABLE IF NOT EXISTS audit (
     previous TEXT NOT NULL,
     hash TEXT NOT NULL
 ) STRICT;
-CREATE INDEX IF NOT EXISTS audit_repeats ON audit (who, action, subject, at);
 CREATE TRIGGER IF NOT EXISTS audit_is_not_changed BEFORE UPDATE ON audit
     BEGIN SELECT RAISE(ABORT, 'audit entries are not changed'); END;
 CREATE TRIGGER IF NOT EXISTS audit_is_not_deleted BEFORE DELETE ON audit
@@ -58,7 +56,6 @@ CREATE TRIGGER IF NOT EXISTS audit_is_not_deleted BEFORE DELETE ON audit
 """
 
 _BEFORE_THE_FIRST = "0" * 64
-_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -106,27 +103,28 @@ def append(
     action: Action,
     subject: str | None = None,
     details: Mapping[str, Detail] | None = None,
-    unless_within: timedelta | None = None,
 ) -> None:
-    """Add an entry, within the caller's transaction where one is open.
+    """Add an entry.
 
     Args:
-        connection: in autocommit mode (`isolation_level=None`); an open transaction must be able
-            to write (`BEGIN IMMEDIATE`), so that no two entries follow the same one.
-        unless_within: leave out what only repeats an entry of this time: the same person looking
-            at the same thing again.
+        connection: of `Store.transaction`, so that no two entries follow the same one, and that an
+            entry stands if what it tells of does.
     """
     now = datetime.now(UTC)
-    if connection.in_transaction:
-        _append(connection, now, who, action, subject, dict(details or {}), unless_within)
-        return
-    connection.execute("BEGIN IMMEDIATE")
-    try:
-        _append(connection, now, who, action, subject, dict(details or {}), unless_within)
-    except BaseException:
-        connection.execute("ROLLBACK")
-        raise
-    connection.execute("COMMIT")
+    last = connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
+    number, previous = last.fetchone() or (0, _BEFORE_THE_FIRST)
+    unsealed = Entry(
+        number=number + 1,
+        at=now.isoformat(timespec="seconds"),
+        who=who,
+        action=action,
+        subject=subject,
+        details=json.dumps(dict(details or {}), ensure_ascii=False, sort_keys=True),
+        previous=previous,
+        hash="",
+    )
+    sealed = (*astuple(unsealed)[:-1], _hash(unsealed))
+    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sealed)
 
 
 def entries(connection: sqlite3.Connection, *, before: int, limit: int) -> list[Entry]:
@@ -167,45 +165,6 @@ _ALL = "SELECT number, at, who, action, subject, details, previous, hash FROM au
 def _oldest_first(connection: sqlite3.Connection) -> Iterator[Entry]:
     for row in connection.execute(f"{_ALL} ORDER BY number"):
         yield Entry(*row)
-
-
-def _append(
-    connection: sqlite3.Connection,
-    now: datetime,
-    who: str,
-    action: Action,
-    subject: str | None,
-    details: dict[str, Detail],
-    unless_within: timedelta | None,
-) -> None:
-    if unless_within is not None:
-        since = (now - unless_within).isoformat(timespec="seconds")
-        repeated = connection.execute(
-            "SELECT 1 FROM audit WHERE who = ? AND action = ? AND subject IS ? AND at > ?"
-            " AND details = ?",
-            (who, action, subject, since, _json(details)),
-        )
-        if repeated.fetchone():
-            return
-    last = connection.execute("SELECT number, hash FROM audit ORDER BY number DESC LIMIT 1")
-    number, previous = last.fetchone() or (0, _BEFORE_THE_FIRST)
-    unsealed = Entry(
-        number=number + 1,
-        at=now.isoformat(timespec="seconds"),
-        who=who,
-        action=action,
-        subject=subject,
-        details=_json(details),
-        previous=previous,
-        hash="",
-    )
-    sealed = (*astuple(unsealed)[:-1], _hash(unsealed))
-    connection.execute("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?, ?)", sealed)
-    _LOG.info("audit entry %d %s", unsealed.number, sealed[-1])
-
-
-def _json(details: Mapping[str, Detail]) -> str:
-    return json.dumps(dict(details), ensure_ascii=False, sort_keys=True)
 
 
 def _hash(entry: Entry) -> str:

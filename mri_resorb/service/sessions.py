@@ -1,17 +1,14 @@
-"""People who signed in: a session each time, and a limit of attempts that fail.
-
-Connections are in autocommit mode (`isolation_level=None`).
-"""
+"""People who signed in: a session each time, and a limit of attempts that fail."""
 
 from __future__ import annotations
 
 import hmac
 import secrets
 import sqlite3
-import time
 from dataclasses import dataclass
 
 from mri_resorb.service.accounts import Account, digest, person_of
+from mri_resorb.service.store import Store, now
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS sessions (
@@ -75,9 +72,7 @@ class TooManyLoginsError(Exception):
         self.seconds = seconds
 
 
-def log_in(
-    connection: sqlite3.Connection, *, name: str, password: str, address: str
-) -> Login | None:
+def log_in(store: Store, *, name: str, password: str, address: str) -> Login | None:
     """Begin a session with a new token, whatever the browser brought; None where refused.
 
     Args:
@@ -86,39 +81,35 @@ def log_in(
     Raises:
         TooManyLoginsError: this name or address failed too often; the password was not looked at.
     """
-    _check_attempts(connection, name=name, address=address)
-    account = person_of(connection, name=name, password=password)
-    now = time.time()
-    if account is None:
-        connection.execute("INSERT INTO failed_logins VALUES (?, ?, ?)", (now, _key(name), address))
-        return None
-    connection.execute(
-        "DELETE FROM sessions WHERE used < ? OR began < ?",
-        (now - IDLE_SECONDS, now - LONGEST_SECONDS),
-    )
-    token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
-    connection.execute(
-        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
-        (digest(token), account.name, csrf, now, now),
-    )
-    return Login(Session(account, csrf), token)
+    with store.transaction() as connection:
+        _check_attempts(connection, name=name, address=address)
+    account = person_of(store, name=name, password=password)  # takes its time, so locks nothing
+    with store.transaction() as connection:
+        if account is None:
+            connection.execute(
+                "INSERT INTO failed_logins VALUES (?, ?, ?)", (now(), _key(name), address)
+            )
+            return None
+        return _begin(connection, account=account)
 
 
-def session_of(connection: sqlite3.Connection, token: str) -> Session | None:
+def session_of(store: Store, token: str) -> Session | None:
     """The session of a browser's token; None where there is none, or it has ended."""
-    now = time.time()
-    row = connection.execute(
-        "SELECT name, role, csrf, used FROM sessions JOIN accounts ON account = name"
-        " WHERE token_sha256 = ? AND used >= ? AND began >= ?",
-        (digest(token), now - IDLE_SECONDS, now - LONGEST_SECONDS),
-    ).fetchone()
+    time = now()
+    with store.reading() as connection:
+        row = connection.execute(
+            "SELECT name, role, csrf, used FROM sessions JOIN accounts ON account = name"
+            " WHERE token_sha256 = ? AND used >= ? AND began >= ?",
+            (digest(token), time - IDLE_SECONDS, time - LONGEST_SECONDS),
+        ).fetchone()
     if row is None:
         return None
     name, role, csrf, used = row
-    if now - used > _USE_NOTED_EVERY_SECONDS:  # a write at each request would cost too much
-        connection.execute(
-            "UPDATE sessions SET used = ? WHERE token_sha256 = ?", (now, digest(token))
-        )
+    if time - used > _USE_NOTED_EVERY_SECONDS:  # a write at each request would cost too much
+        with store.transaction() as connection:
+            connection.execute(
+                "UPDATE sessions SET used = ? WHERE token_sha256 = ?", (time, digest(token))
+            )
     return Session(Account(name, role), csrf)
 
 
@@ -132,8 +123,22 @@ def is_same(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode("utf-8", "replace"), expected.encode())
 
 
+def _begin(connection: sqlite3.Connection, *, account: Account) -> Login:
+    time = now()
+    connection.execute(
+        "DELETE FROM sessions WHERE used < ? OR began < ?",
+        (time - IDLE_SECONDS, time - LONGEST_SECONDS),
+    )
+    token, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+    connection.execute(
+        "INSERT INTO sessions VALUES (?, ?, ?, ?, ?)",
+        (digest(token), account.name, csrf, time, time),
+    )
+    return Login(Session(account, csrf), token)
+
+
 def _check_attempts(connection: sqlite3.Connection, *, name: str, address: str) -> None:
-    connection.execute("DELETE FROM failed_logins WHERE at < ?", (time.time() - FAILURE_SECONDS,))
+    connection.execute("DELETE FROM failed_logins WHERE at < ?", (now() - FAILURE_SECONDS,))
     of_both, of_address, of_account = connection.execute(
         "SELECT count(*) FILTER (WHERE account = ?1 AND address = ?2),"
         " count(*) FILTER (WHERE address = ?2), count(*) FILTER (WHERE account = ?1)"

@@ -3,12 +3,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Iterator
-from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from mri_resorb.service.audit import SCHEMA, append, entries, verify
+from mri_resorb.service.store import open_store
 
 
 @pytest.fixture
@@ -76,50 +76,21 @@ def test_a_cut_or_rewritten_end_is_found_by_what_was_noted(connection: sqlite3.C
     assert verify(connection, known=noted).broken_at == 3
 
 
-def test_each_entry_goes_to_the_log_with_its_hash(
-    connection: sqlite3.Connection, caplog: pytest.LogCaptureFixture
-) -> None:
-    with caplog.at_level("INFO"):
-        three_entries(connection)
-    assert verify(connection).last_hash in caplog.messages[-1]
-
-
-def test_what_only_repeats_is_left_out(connection: sqlite3.Connection) -> None:
-    for subject in ("c1", "c1", "c2", None, None):
-        append(
-            connection,
-            who="anna",
-            action="viewed",
-            subject=subject,
-            unless_within=timedelta(minutes=5),
-        )
-    assert verify(connection).entries == 3
-
-
-def test_an_entry_goes_with_the_transaction_it_is_part_of(connection: sqlite3.Connection) -> None:
-    connection.execute("BEGIN IMMEDIATE")
-    append(connection, who="anna", action="signed", subject="c1")
-    connection.execute("ROLLBACK")
-    assert verify(connection).entries == 0
-
-
 def test_threads_make_one_chain(tmp_path: Path) -> None:
-    path = tmp_path / "store.sqlite"
+    store = open_store(tmp_path)
+    store.create_tables(SCHEMA)
 
     def write(who: str) -> None:
-        connection = sqlite3.connect(path, isolation_level=None, timeout=30)
         for _ in range(25):
-            append(connection, who=who, action="viewed")
-        connection.close()
+            with store.transaction() as connection:
+                append(connection, who=who, action="viewed")
 
-    first = sqlite3.connect(path, isolation_level=None)
-    first.execute("PRAGMA journal_mode = WAL")
-    first.executescript(SCHEMA)
     threads = [threading.Thread(target=write, args=(name,)) for name in "abc"]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    verified = verify(first)
-    first.close()
+    with store.reading() as connection:
+        verified = verify(connection)
+    store.close()
     assert (verified.entries, verified.broken_at) == (75, None)
