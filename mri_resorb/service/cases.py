@@ -1,0 +1,449 @@
+"""Cases: a pair of studies and a level, from waiting for the earlier study to sent.
+
+    waiting -> queued -> running -> measured | failed
+    measured -> signed -> sending -> sent | send_failed -> sending
+    measured | failed -> queued    another level, or late instances
+    signed | sent | send_failed -> measured    reopened
+
+`revision` grows by one with each change of what a reader sees; who changes a case names the one
+that was seen. `result_revision` is the one whose folder holds the result as it stands: it lags
+behind a signature until the signed reports are written.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date as Date  # noqa: N812 - `date` is a field's name here
+from pathlib import Path
+from typing import Literal, cast
+
+from pydantic import BaseModel, ConfigDict
+
+from mri_resorb.errors import NotThereError, StateError
+from mri_resorb.io.results import EstimateDocument, FollowUpDocument
+from mri_resorb.model import Level, Point, Sex, Status, Verdict
+from mri_resorb.service.store import Store, now
+from mri_resorb.service.studies import Study, study_in
+
+CaseState = Literal[
+    "waiting",
+    "queued",
+    "running",
+    "measured",
+    "failed",
+    "signed",
+    "sending",
+    "sent",
+    "send_failed",
+]
+Reports = Literal["none", "written", "failed"]
+"""Whether the result's folder holds the pipeline's outputs (page, PDF, SEG, SR) of its figures."""
+
+SIGNED_STATES: tuple[CaseState, ...] = ("signed", "sending", "sent", "send_failed")
+
+
+class _Document(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class DateSummary(_Document):
+    """One date of a list of cases."""
+
+    date: Date | None
+    status: Status
+    volume_cm3: EstimateDocument | None
+
+
+class Summary(_Document):
+    """What a list of cases shows of a result."""
+
+    patient_id: str | None
+    sex: Sex | None
+    age_years: int | None
+    status: Literal["measured", "undetermined"]
+    baseline: DateSummary
+    follow_up: DateSummary
+    resorption_percent: EstimateDocument | None
+    verdict: Verdict
+    reasons: tuple[str, ...]
+    corrected: bool
+
+
+@dataclass(frozen=True)
+class Signature:
+    """Who accepted a result: the account, the name that stands on the report, and when."""
+
+    account: str
+    name: str
+    at: float
+
+
+@dataclass(frozen=True)
+class Case:
+    """A case as it stands.
+
+    Attributes:
+        step: of the running job: reading, segmenting, measuring, writing; None where unknown.
+        message: why it failed, waits, or was not sent; one sentence that names nobody.
+        job: number of the latest measuring; its images lie in `images_folder`.
+        sent_at: seconds since 1970; None until every object is in the PACS.
+    """
+
+    id: str
+    follow_up: Study
+    baseline: Study | None
+    level: Level
+    disc_at: Point | None
+    state: CaseState
+    step: str | None
+    message: str | None
+    revision: int
+    result_revision: int | None
+    reports: Reports
+    job: int
+    summary: Summary | None = field(repr=False)
+    signature: Signature | None
+    sent_at: float | None
+    sent_objects: int
+    send_attempts: int
+    send_after: float | None
+    changed_at: float
+
+
+@dataclass(frozen=True)
+class Changed:
+    """A change of a case; state `deleted` where it is gone."""
+
+    number: int
+    case_id: str
+    state: CaseState | Literal["deleted"]
+    step: str | None
+    revision: int
+
+
+def summarise(document: FollowUpDocument) -> Summary:
+    """What a list shows of a result."""
+    dates = (document.baseline, document.follow_up)
+    baseline, follow_up = (
+        DateSummary(date=one.date, status=one.status, volume_cm3=one.volume_cm3) for one in dates
+    )
+    return Summary(
+        patient_id=document.patient.id,
+        sex=document.patient.sex,
+        age_years=document.patient.age_years,
+        status=document.status,
+        baseline=baseline,
+        follow_up=follow_up,
+        resorption_percent=document.change.resorption_percent,
+        verdict=document.change.verdict,
+        reasons=tuple(reason.message for reason in document.reasons),
+        corrected=any(one.mask_source == "person" for one in dates),
+    )
+
+
+def case_folder(store: Store, case_id: str) -> Path:
+    """Where all of a case lies."""
+    return store.folder / "cases" / case_id
+
+
+def revision_folder(store: Store, case_id: str, revision: int) -> Path:
+    """Where the result of a revision lies, as `mri_resorb.io.result_folder` leaves it."""
+    return case_folder(store, case_id) / f"revision-{revision}"
+
+
+def result_folder(store: Store, case: Case) -> Path | None:
+    """Where the result that stands lies; None before one is measured."""
+    if case.result_revision is None:
+        return None
+    return revision_folder(store, case.id, case.result_revision)
+
+
+def images_folder(store: Store, case: Case) -> Path:
+    """`baseline_image.nii.gz`, `follow_up_image.nii.gz` and the automatic fragments' masks,
+    `baseline_automatic.nii.gz` and `follow_up_automatic.nii.gz`, each on its series' own grid.
+    """
+    return job_folder(store, case.id, case.job)
+
+
+def job_folder(store: Store, case_id: str, job: int) -> Path:
+    """Where a measuring leaves what does not depend on masks."""
+    return case_folder(store, case_id) / f"job-{job}"
+
+
+def get_case(store: Store, case_id: str) -> Case:
+    """A case by its id.
+
+    Raises:
+        NotThereError: the service does not hold it.
+    """
+    with store.reading() as connection:
+        return case_in(connection, case_id)
+
+
+def case_in(connection: sqlite3.Connection, case_id: str) -> Case:
+    """As `get_case`, within a transaction."""
+    found = _read(connection, "WHERE cases.id = ?", (case_id,))
+    if not found:
+        raise NotThereError("The service holds no such case.")
+    return found[0]
+
+
+def all_cases(store: Store) -> list[Case]:
+    """Every case, the one that changed last first."""
+    with store.reading() as connection:
+        return _read(connection, "ORDER BY changed_at DESC", ())
+
+
+def cases_in_state(store: Store, *states: CaseState) -> list[Case]:
+    """Cases of these states, the one that changed first first."""
+    marks = ", ".join("?" * len(states))
+    with store.reading() as connection:
+        return _read(connection, f"WHERE state IN ({marks}) ORDER BY changed_at", states)
+
+
+def latest_change(store: Store) -> int:
+    """The number of the latest change, 0 for none."""
+    with store.reading() as connection:
+        return int(connection.execute("SELECT max(number) FROM changes").fetchone()[0] or 0)
+
+
+def changes_since(store: Store, number: int) -> list[Changed]:
+    """Changes after a number, in their order; those long past are forgotten."""
+    with store.reading() as connection:
+        rows = connection.execute(
+            "SELECT * FROM changes WHERE number > ? ORDER BY number", (number,)
+        )
+        return [Changed(**dict(row)) for row in rows]
+
+
+def set_level(
+    store: Store, case_id: str, *, level: Level, disc_at: Point | None, revision: int
+) -> Case:
+    """Measure another level, or the disc at a point (baseline, LPS mm); corrections are dropped.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: another revision, a state other than measured or failed, or there is a case of
+            that level.
+    """
+    with store.transaction() as connection:
+        case = _expect(connection, case_id, revision, states=("measured", "failed"))
+        taken = connection.execute(
+            "SELECT id FROM cases WHERE follow_up = ? AND level = ? AND id <> ?",
+            (case.follow_up.id, level, case_id),
+        ).fetchone()
+        if taken is not None:
+            raise StateError(f"These studies have a case at {level} already; read that one.")
+        _update(
+            connection,
+            case_id,
+            level=str(level),
+            disc_at=None if disc_at is None else json.dumps(disc_at),
+        )
+        queue(connection, case_id)
+        return case_in(connection, case_id)
+
+
+def correct(store: Store, case_id: str, *, revision: int, summary: Summary) -> Case:
+    """Name the result that lies in the folder of `revision + 1` as the one that stands.
+
+    Args:
+        revision: the one that was corrected.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: another revision, or a state other than measured.
+    """
+    with store.transaction() as connection:
+        _expect(connection, case_id, revision, states=("measured",))
+        _update(
+            connection,
+            case_id,
+            revision=revision + 1,
+            result_revision=revision + 1,
+            reports="none",
+            summary=summary.model_dump_json(),
+        )
+        return case_in(connection, case_id)
+
+
+def sign(store: Store, case_id: str, *, account: str, name: str, revision: int) -> Case:
+    """Accept a result; the signed reports are written, and sent, from then on.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: another revision, or a state other than measured.
+    """
+    with store.transaction() as connection:
+        case = _expect(connection, case_id, revision, states=("measured",))
+        _update(
+            connection,
+            case_id,
+            state="signed",
+            unsigned_revision=case.result_revision,
+            revision=revision + 1,
+            reports="none",
+            message=None,
+            signed_account=account,
+            signed_name=name,
+            signed_at=now(),
+            sent_at=None,
+            send_attempts=0,
+            send_after=None,
+        )
+        return case_in(connection, case_id)
+
+
+def reopen(store: Store, case_id: str, *, revision: int) -> Case:
+    """Take a signature back; what was sent stays where it went.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: another revision, or a state that has no signature or is sending.
+    """
+    with store.transaction() as connection:
+        _expect(connection, case_id, revision, states=("signed", "sent", "send_failed"))
+        _update(
+            connection,
+            case_id,
+            state="measured",
+            revision=revision + 1,
+            reports="none",
+            message=None,
+            signed_account=None,
+            signed_name=None,
+            signed_at=None,
+            sent_at=None,
+            send_after=None,
+        )
+        connection.execute(
+            "UPDATE cases SET result_revision = unsigned_revision, unsigned_revision = NULL"
+            " WHERE id = ?",
+            (case_id,),
+        )
+        return case_in(connection, case_id)
+
+
+def send_again(store: Store, case_id: str) -> Case:
+    """Send a signed case now: what is left of it, or all of it where it was sent whole.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: it is not signed, or being sent.
+    """
+    with store.transaction() as connection:
+        case = _expect(connection, case_id, None, states=("signed", "sent", "send_failed"))
+        if case.state == "sent":
+            connection.execute(
+                "DELETE FROM sent_objects WHERE case_id = ? AND revision = ?",
+                (case_id, case.revision),
+            )
+        _update(connection, case_id, state="signed", message=None, send_attempts=0, send_after=None)
+        return case_in(connection, case_id)
+
+
+def delete_case(store: Store, case_id: str) -> None:
+    """Forget a case and remove its results; its studies stay, and make no case of it again.
+
+    Raises:
+        NotThereError: no such case.
+        StateError: it is measured or sent right now.
+    """
+    with store.transaction() as connection:
+        case = case_in(connection, case_id)
+        if case.state in ("running", "sending"):
+            raise StateError(f"The case is {case.state}; delete it when that has ended.")
+        connection.execute("DELETE FROM cases WHERE id = ?", (case_id,))
+        connection.execute(
+            "INSERT OR IGNORE INTO deleted_cases (follow_up, level) VALUES (?, ?)",
+            (case.follow_up.id, case.level),
+        )
+    shutil.rmtree(case_folder(store, case_id), ignore_errors=True)
+
+
+def queue(connection: sqlite3.Connection, case_id: str) -> None:
+    """Have a case measured anew, within a transaction; an earlier job's end counts no more."""
+    connection.execute(
+        "UPDATE jobs SET ended_at = ?, outcome = 'superseded'"
+        " WHERE case_id = ? AND ended_at IS NULL",
+        (now(), case_id),
+    )
+    connection.execute(
+        "UPDATE cases SET state = 'queued', step = NULL, message = NULL, job = job + 1,"
+        " revision = revision + 1, changed_at = ? WHERE id = ?",
+        (now(), case_id),
+    )
+    connection.execute(
+        "INSERT INTO jobs (case_id, number, queued_at) SELECT id, job, ? FROM cases WHERE id = ?",
+        (now(), case_id),
+    )
+
+
+def _expect(
+    connection: sqlite3.Connection,
+    case_id: str,
+    revision: int | None,
+    *,
+    states: Sequence[CaseState],
+) -> Case:
+    case = case_in(connection, case_id)
+    if revision is not None and case.revision != revision:
+        raise StateError(
+            f"The case has changed (revision {case.revision}, not {revision}); look at it again."
+        )
+    if case.state not in states:
+        raise StateError(
+            f"The case is {case.state.replace('_', ' ')}; this needs one that is "
+            f"{' or '.join(state.replace('_', ' ') for state in states)}."
+        )
+    return case
+
+
+def _update(connection: sqlite3.Connection, case_id: str, **values: object) -> None:
+    given = {**values, "changed_at": now()}
+    names = ", ".join(f"{name} = ?" for name in given)
+    connection.execute(f"UPDATE cases SET {names} WHERE id = ?", (*given.values(), case_id))
+
+
+def _read(connection: sqlite3.Connection, selection: str, values: Sequence[object]) -> list[Case]:
+    rows = connection.execute(
+        "SELECT cases.*, (SELECT count(*) FROM sent_objects WHERE case_id = cases.id AND"
+        f" sent_objects.revision = cases.revision) AS sent_objects FROM cases {selection}",
+        tuple(values),
+    ).fetchall()
+    wanted = {row[key] for row in rows for key in ("follow_up", "baseline") if row[key]}
+    studies = {study: study_in(connection, study) for study in wanted}
+    return [_case(row, studies) for row in rows]
+
+
+def _case(row: sqlite3.Row, studies: dict[str, Study]) -> Case:
+    disc_at = json.loads(row["disc_at"]) if row["disc_at"] else None
+    return Case(
+        id=row["id"],
+        follow_up=studies[row["follow_up"]],
+        baseline=studies[row["baseline"]] if row["baseline"] else None,
+        level=Level(row["level"]),
+        disc_at=None if disc_at is None else (disc_at[0], disc_at[1], disc_at[2]),
+        state=cast(CaseState, row["state"]),
+        step=row["step"],
+        message=row["message"],
+        revision=row["revision"],
+        result_revision=row["result_revision"],
+        reports=cast(Reports, row["reports"]),
+        job=row["job"],
+        summary=Summary.model_validate_json(row["summary"]) if row["summary"] else None,
+        signature=(
+            Signature(row["signed_account"], row["signed_name"], row["signed_at"])
+            if row["signed_at"]
+            else None
+        ),
+        sent_at=row["sent_at"],
+        sent_objects=row["sent_objects"],
+        send_attempts=row["send_attempts"],
+        send_after=row["send_after"],
+        changed_at=row["changed_at"],
+    )
