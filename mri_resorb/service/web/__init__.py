@@ -1,0 +1,1 @@
+"""The REST interface of the service, and the page that a reader uses."""

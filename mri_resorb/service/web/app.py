@@ -1,0 +1,105 @@
+"""The application: routes, guards and the page, around a store."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import uvicorn
+from fastapi import FastAPI
+from fastapi.staticfiles import StaticFiles
+
+import mri_resorb
+from mri_resorb.service import accounts, audit, sessions
+from mri_resorb.service.measured import KeptCases
+from mri_resorb.service.settings import Settings
+from mri_resorb.service.store import Store
+from mri_resorb.service.web import problems
+from mri_resorb.service.web.access import check_exposure, is_local, is_secure
+from mri_resorb.service.web.events import Events
+from mri_resorb.service.web.journal import Journal
+from mri_resorb.service.web.routes import audit as audit_routes
+from mri_resorb.service.web.routes import cases, files, session
+from mri_resorb.service.web.security import Guard
+
+STATIC_FOLDER = Path(__file__).parent / "static"
+
+
+def create_app(store: Store, settings: Settings) -> FastAPI:
+    """The REST interface and the page.
+
+    Raises:
+        SettingsError: others could connect unencrypted, or without signing in.
+    """
+    for module in (accounts, sessions, audit):
+        store.create_tables(module.SCHEMA)
+    check_exposure(store, settings)
+    app = FastAPI(
+        title="mri-resorb",
+        version=mri_resorb.__version__,
+        openapi_url="/api/openapi.json",
+        docs_url=None,  # they load scripts from elsewhere
+        redoc_url=None,
+        lifespan=_lifespan,
+        responses={
+            "4XX": {
+                "description": "RFC 9457",
+                "content": {
+                    problems.PROBLEM_JSON: {
+                        "schema": {"$ref": "#/components/schemas/ProblemDocument"}
+                    }
+                },
+            }
+        },
+    )
+    app.state.store = store
+    app.state.settings = settings
+    app.state.journal = Journal(store)
+    app.state.events = Events(store)
+    app.state.work_list = cases.WorkList(store)
+    app.state.kept_cases = KeptCases()
+    problems.install(app)
+    for routes in (session, cases, files, audit_routes):
+        app.include_router(routes.router)
+    app.mount("/", StaticFiles(directory=STATIC_FOLDER, html=True, check_dir=False))
+    app.add_middleware(
+        Guard,
+        is_local=is_local(settings),
+        is_secure=is_secure(settings),
+        requests_per_minute=settings.limits.requests_per_minute,
+        takes_files=_takes_files,
+    )
+    return app
+
+
+def server(app: FastAPI, settings: Settings) -> uvicorn.Server:
+    """The server of an application: nothing of a request in its log but what the guard says."""
+    return uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            ssl_certfile=settings.tls.certificate if settings.tls else None,
+            ssl_keyfile=settings.tls.key if settings.tls else None,
+            proxy_headers=settings.behind_proxy,
+            access_log=False,
+            server_header=False,
+            log_config=None,
+            timeout_graceful_shutdown=5,
+            h11_max_incomplete_event_size=2**16,
+        )
+    )
+
+
+@asynccontextmanager
+async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    yield
+    events: Events = app.state.events
+    events.end()
+
+
+def _takes_files(method: str, path: str) -> bool:
+    return (method == "POST" and path == "/api/studies") or (
+        method == "PUT" and "/masks/" in path and path.startswith("/api/cases/")
+    )

@@ -1,0 +1,1 @@
+"""What the REST interface answers, one file a subject."""
