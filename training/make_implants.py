@@ -24,6 +24,7 @@ from training.patients import (
     fold,
     labelled_scan,
     local_intensities,
+    number_of,
     read_patient,
     sites,
 )
@@ -76,7 +77,7 @@ def main() -> None:
     patients = [
         read_patient(chosen.data, p)
         for p in all_patients(chosen.data)
-        if p not in fold(chosen.leave_out_fold)
+        if number_of(p) not in fold(chosen.leave_out_fold)
     ]
     places = {p.patient: sites(p) for p in patients}
     for variant in range(chosen.variants):
@@ -84,7 +85,7 @@ def main() -> None:
             file = chosen.output / f"{patient.patient}_{chosen.seed}_{variant}"
             if file.with_suffix(".npz").exists():
                 continue
-            rng = np.random.default_rng([chosen.seed, int(patient.patient), variant])
+            rng = np.random.default_rng([chosen.seed, int(number_of(patient.patient)), variant])
             scan, fragment = make(patient, places[patient.patient], rng=rng)
             labels = np.where(fragment & (scan.labels == Structure.DISC), FRAGMENT, scan.labels)
             image = np.clip(np.rint(scan.image), 0, 255).astype(np.uint8)

@@ -14,10 +14,13 @@ from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_ma
 from mri_resorb.model import Anatomy, DiscFrame, Structure
 from mri_resorb.segment.discs import find_discs
 from mri_resorb.simulate.implant import LabelledScan
+from training.release import is_release, read_series, t2_series
 
 HERE = Path(__file__).parent
 UNKNOWN = 255
 """Label of voxels that nobody has labelled; they do not count in the loss."""
+SACRUM_ABOVE_MM = 18.8
+"""How far the sacrum may reach above the lowest edge of the lowest disc."""
 
 
 @dataclass(frozen=True)
@@ -25,6 +28,7 @@ class LabelledVolume:
     """One patient in sagittal order (slices, rows, columns).
 
     Attributes:
+        patient: number, or name of the series in the release (`5_t2`).
         image: uint8 intensities.
         labels: uint8, `Structure` values, 0 background, `UNKNOWN` where not labelled.
         spacing_mm: (slices, rows, columns).
@@ -51,19 +55,34 @@ def validation_patients() -> frozenset[str]:
 
 
 def all_patients(folder: Path) -> list[str]:
-    """Every patient in the folder, in numeric order."""
+    """Every patient in the folder, in numeric order; every T2 series where it is the release."""
+    if is_release(folder):
+        return t2_series(folder)
     return sorted((p.name.split("_")[0] for p in folder.glob("*_image.nii.gz")), key=int)
 
 
-def read_patient(folder: Path, patient: str) -> LabelledVolume:
-    """Read `<patient>_image.nii.gz`, `<patient>_mask.nii.gz` and the S1 label, if there is one.
+def number_of(patient: str) -> str:
+    """The patient's number, as it stands in the folds, of a patient or a series (`5_t2`)."""
+    return patient.partition("_")[0]
 
-    SPIDER's masks leave the sacrum unlabelled; without an S1 label, everything below the lowest
-    disc is `UNKNOWN`.
+
+def read_patient(folder: Path, patient: str) -> LabelledVolume:
+    """Read one patient's image and mask, and the S1 label, if there is one.
+
+    The folder holds `<patient>_image.nii.gz` and `<patient>_mask.nii.gz`, or is the release (see
+    `training.release`). SPIDER's masks leave the sacrum unlabelled; without an S1 label,
+    everything below the lowest disc is `UNKNOWN`. The S1 labels belong to the slabs alone.
     """
-    volume = sitk.DICOMOrient(sitk.ReadImage(folder / f"{patient}_image.nii.gz"), "PIL")
-    mask = sitk.DICOMOrient(sitk.ReadImage(folder / f"{patient}_mask.nii.gz"), "PIL")
+    if is_release(folder):
+        read = read_series(folder, patient)
+    else:
+        read = (
+            sitk.ReadImage(folder / f"{patient}_image.nii.gz"),
+            sitk.ReadImage(folder / f"{patient}_mask.nii.gz"),
+        )
+    volume, mask = (sitk.DICOMOrient(image, "PIL") for image in read)
     labels = sitk.GetArrayFromImage(mask).astype(np.uint8)
+    columns_mm, rows_mm, slices_mm = volume.GetSpacing()
     s1_file = HERE / "s1_labels" / f"{patient}.nii.gz"
     if s1_file.exists():
         s1 = sitk.GetArrayFromImage(sitk.DICOMOrient(sitk.ReadImage(s1_file), "PIL")) > 0
@@ -71,9 +90,8 @@ def read_patient(folder: Path, patient: str) -> LabelledVolume:
         labels[s1 & unclaimed] = Structure.SACRUM
     else:
         lowest = np.flatnonzero((labels == Structure.DISC).any(axis=(0, 2)))[-1]
-        below = labels[:, lowest - 40 :]
+        below = labels[:, max(0, lowest - round(SACRUM_ABOVE_MM / rows_mm)) :]
         below[below == 0] = UNKNOWN
-    columns_mm, rows_mm, slices_mm = volume.GetSpacing()
     return LabelledVolume(
         patient=patient,
         image=sitk.GetArrayFromImage(volume).astype(np.uint8),

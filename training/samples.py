@@ -16,6 +16,8 @@ import numpy.typing as npt
 from training.network import CLASSES, SLICES
 from training.patients import UNKNOWN
 
+THICKEST_MM = 6.0
+"""Of a slice made by averaging."""
 PIXEL_MM = 0.7
 CROP = 128
 FRAGMENT = 5
@@ -57,7 +59,10 @@ def draw_crop(
     """
     slices, rows, columns = volume.image.shape
     averaged = int(rng.choice([1, 2, 3, 4, 5, 6], p=[0.3, 0.1, 0.15, 0.15, 0.15, 0.15]))
+    averaged = min(averaged, slices, max(1, int(THICKEST_MM / volume.spacing_mm[0])))
     distance = averaged + int(rng.integers(0, 2)) if averaged > 1 else int(rng.choice([1, 1, 2]))
+    if distance > 1 and distance * volume.spacing_mm[0] > 2 * THICKEST_MM:
+        distance = 1
     if rng.random() < 0.7:
         centre = volume.focus[rng.integers(len(volume.focus))].astype(float)
     else:

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from training.network import AnatomyNetwork
-from training.patients import all_patients, fold, read_patient
+from training.patients import all_patients, fold, number_of, read_patient
 from training.samples import Volume, draw_crop, focus_points
 
 BATCH = 12
@@ -33,7 +33,8 @@ class Pool:
     def __init__(
         self, *, data: Path, implants: Path | None, patients: list[str], fragment_weight: float
     ) -> None:
-        self.implants, self.patients = implants, set(patients)
+        self.implants = implants
+        self.patients = {number_of(patient) for patient in patients}
         self.fragment_weight = fragment_weight
         self.real: list[Volume] = []
         for patient in patients:
@@ -122,7 +123,7 @@ def main() -> None:
     cv2.setNumThreads(1)
 
     kept_out = frozenset() if chosen.all_patients else fold(chosen.leave_out_fold)
-    patients = [p for p in all_patients(chosen.data) if p not in kept_out]
+    patients = [p for p in all_patients(chosen.data) if number_of(p) not in kept_out]
     pool = Pool(
         data=chosen.data,
         implants=chosen.implants,
