@@ -356,6 +356,14 @@ class Review:
 
 
 @dataclass(frozen=True)
+class Signature:
+    """Who accepted the result as a reader, by the name that stands on the report, and when."""
+
+    name: str
+    at: datetime
+
+
+@dataclass(frozen=True)
 class CaseResult:
     """Two studies of one person compared: all that reports and files are made from.
 
@@ -377,6 +385,7 @@ class CaseResult:
     provenance: Mapping[str, object] = field(default_factory=dict)
     automatic: CaseResult | None = None
     review: Review | None = None
+    signature: Signature | None = None
     inputs: tuple[StudyInput, StudyInput] | None = field(default=None, repr=False)
 
     @property

@@ -171,6 +171,13 @@ class ReviewDocument(Document):
 class FollowUpDocument(Document):
     """Two studies of one person compared at one lumbar level."""
 
+class SignatureDocument(Document):
+    """Who accepted the result as a reader, and when."""
+
+    name: str
+    at: datetime
+
+
     model_config = ConfigDict(title=SCHEMA)
 
     schema_: Literal["mri-resorb/follow-up/1"] = Field(alias="schema")
@@ -190,6 +197,7 @@ class FollowUpDocument(Document):
     provenance: dict[str, JsonValue]
 
     @model_validator(mode="after")
+    signature: SignatureDocument | None = None
     def _gives_no_change_it_does_not_know(self) -> Self:
         change = self.change
         figures = (change.resorption_percent, change.absolute_cm3, change.percent_per_day)
@@ -238,6 +246,11 @@ def document(case: CaseResult) -> FollowUpDocument:
         provenance=to_jsonable_python(dict(case.provenance)),
     )
 
+        signature=(
+            SignatureDocument(name=case.signature.name, at=case.signature.at)
+            if case.signature
+            else None
+        ),
 
 def drawn_mask_name(which: Which) -> str:
     """File name of the mask that a person drew for a date, as it was given."""

@@ -18,6 +18,7 @@ from pydicom.sr.codedict import codes
 from pydicom.sr.coding import Code
 
 import mri_resorb
+from mri_resorb.io.attributes import text_of
 from mri_resorb.io.dicom import quiet_pydicom
 from mri_resorb.io.results import Which
 from mri_resorb.model import CaseResult, Estimate, TimePoint
@@ -28,8 +29,10 @@ from mri_resorb.report.dicom_study import (
     MODEL_NAME,
     SERIAL_NUMBER,
     object_uid,
+    person_name,
     person_of,
     point_of,
+    signature_parts,
     source_headers,
     tracking_identifier,
     tracking_uid,
@@ -37,6 +40,8 @@ from mri_resorb.report.dicom_study import (
 
 SERIES_NUMBER = 9103
 PRIVATE_SCHEME = "99MRIRESORB"
+NOT_STATED = "not stated"
+"""Organization of who verified, which must not be empty, where the images name no institution."""
 
 CUBIC_CENTIMETRE = Code("cm3", "UCUM", "cubic centimeter")
 MILLIMETRE = Code("mm", "UCUM", "millimeter")
@@ -89,6 +94,8 @@ def structured_report(
 ) -> sr.Comprehensive3DSR:
     """The report of both dates, in the follow-up's study.
 
+    It is final and verified where a reader signed the result, and preliminary where not.
+
     Args:
         segmentations: the object that holds each date's fragment, None where there is none.
 
@@ -106,6 +113,7 @@ def structured_report(
         title=codes.DCM.ImagingMeasurementReport,
         imaging_measurements=[*groups, _change_group(case)],
     )
+    signed = _signed(case, source=sources["follow_up"][0])
     made = sr.Comprehensive3DSR(
         evidence=[  # the study that comes first is the report's own
             *sources["follow_up"],
@@ -115,7 +123,7 @@ def structured_report(
         content=content,
         series_instance_uid=object_uid(case, "sr series"),
         series_number=SERIES_NUMBER,
-        sop_instance_uid=object_uid(case, "sr"),
+        sop_instance_uid=object_uid(case, "sr", *signature_parts(case)),
         instance_number=1,
         manufacturer=MANUFACTURER,
         manufacturer_model_name=MODEL_NAME,
@@ -123,6 +131,7 @@ def structured_report(
         device_serial_number=SERIAL_NUMBER,
         series_description=f"{tracking_identifier(case)}, follow-up",
         is_complete=True,
+        **signed,
         specific_character_set="ISO_IR 192",
     )
     scheme = Dataset()
@@ -131,7 +140,22 @@ def structured_report(
     scheme.CodingSchemeVersion = mri_resorb.__version__
     scheme.CodingSchemeResponsibleOrganization = MANUFACTURER
     made.CodingSchemeIdentificationSequence = [scheme]
+    if case.signature is not None:
+        moment = case.signature.at.strftime("%Y%m%d%H%M%S%z")
+        made.VerifyingObserverSequence[0].VerificationDateTime = moment
     return made
+
+
+def _signed(case: CaseResult, *, source: Dataset) -> dict[str, Any]:
+    """Who verified the document (PS3.3 C.17.2), for highdicom."""
+    if case.signature is None:
+        return {}
+    return {
+        "is_verified": True,
+        "is_final": True,
+        "verifying_observer_name": person_name(case.signature.name),
+        "verifying_organization": text_of(source, "InstitutionName") or NOT_STATED,
+    }
 
 
 def _observation_context(case: CaseResult) -> sr.ObservationContext:

@@ -97,10 +97,22 @@ def object_uid(case: CaseResult, *what: str) -> UID:
     )
 
 
+def signature_parts(case: CaseResult) -> tuple[str, ...]:
+    """What a signature adds to the UID of an object that carries it."""
+    if case.signature is None:
+        return ()
+    return ("signed", case.signature.name, case.signature.at.isoformat())
+
+
 def person_of(case: CaseResult) -> str | None:
     """Who is named as having reviewed the masks, as a DICOM person name."""
     name = case.review.by if case.review else None
-    return None if name is None else name.replace("^", " ").replace("=", " ").replace("\\", " ")
+    return None if name is None else person_name(name)
+
+
+def person_name(name: str) -> str:
+    """A name as a DICOM person name of one part, with nothing that would split it."""
+    return name.replace("^", " ").replace("=", " ").replace("\\", " ")
 
 
 def _completed(header: Dataset) -> Dataset:

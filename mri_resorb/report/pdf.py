@@ -126,6 +126,9 @@ class _Report(FPDF):
                 self._line(line, size_pt=10.5, bold=number == 1)
             elif number < 6:
                 self._line(line, size_pt=9)
+        signed = self.tables.signed()
+        if signed is not None:
+            self._line(f"{self.tables.t('provenance-signed')}: {signed}", size_pt=9, bold=True)
 
     def _warnings(self) -> None:
         """What to keep in mind; why a figure is not given stands in the case's text."""

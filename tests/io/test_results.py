@@ -44,6 +44,7 @@ def test_document_has_every_field_that_the_contract_names() -> None:
         "change",
         "automatic",
         "review",
+        "signature",
         "provenance",
     ]
     assert made["schema"] == "mri-resorb/follow-up/1"

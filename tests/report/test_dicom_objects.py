@@ -11,6 +11,7 @@ import urllib.request
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dcmqi
@@ -29,7 +30,7 @@ from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.result_folder import write_results
 from mri_resorb.io.results import Which
 from mri_resorb.io.studies import read_study
-from mri_resorb.model import CaseResult, Fragment, Scan
+from mri_resorb.model import CaseResult, Fragment, Scan, Signature
 from mri_resorb.report.dicom_pdf import encapsulated_pdf
 from mri_resorb.report.dicom_seg import segmentation
 from mri_resorb.report.dicom_sr import structured_report
@@ -305,6 +306,29 @@ def test_the_report_lists_all_that_it_is_made_from(
     }
     made = {str(pydicom.dcmread(objects[f"{which} BINARY"]).SOPInstanceUID) for which in DATES}
     assert listed == sources | made
+
+
+def test_the_report_is_verified_by_who_signed_and_by_nobody_else(
+    case: CaseResult, tmp_path: Path
+) -> None:
+    nothing: dict[Which, pydicom.Dataset | None] = dict.fromkeys(DATES)
+    moment = datetime(2026, 3, 1, 9, 30, 15, tzinfo=timezone(timedelta(hours=5)))
+    signed = replace(case, signature=Signature("Dr. Б. Reader^Second=x", moment))
+    unverified = structured_report(case, segmentations=nothing)
+    verified = structured_report(signed, segmentations=nothing)
+    verified.save_as(tmp_path / "signed.dcm", enforce_file_format=True)
+    read = pydicom.dcmread(tmp_path / "signed.dcm")
+    (observer,) = read.VerifyingObserverSequence
+    assert (read.VerificationFlag, read.PreliminaryFlag) == ("VERIFIED", "FINAL")
+    assert str(observer.VerifyingObserverName) == "Dr. Б. Reader Second x"
+    assert observer.VerificationDateTime == "20260301093015+0500"
+    assert unverified.VerificationFlag == "UNVERIFIED"
+    assert "VerifyingObserverSequence" not in unverified
+    assert unverified.SOPInstanceUID != read.SOPInstanceUID
+    said = subprocess.run(
+        [program("dciodvfy"), tmp_path / "signed.dcm"], capture_output=True, text=True, check=False
+    )
+    assert [line for line in said.stderr.splitlines() if line.startswith("Error")] == []
 
 
 def test_a_refused_date_has_no_figure_and_no_segmentation(case: CaseResult) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
+from datetime import datetime, timedelta, timezone
 from io import BytesIO
 from pathlib import Path
 
@@ -13,7 +15,7 @@ from fontTools.ttLib import TTFont
 from pypdf import PdfReader
 
 from mri_resorb.languages import Language, catalogue, long_date
-from mri_resorb.model import CaseResult, Estimate, Patient, Remark
+from mri_resorb.model import CaseResult, Estimate, Patient, Remark, Signature
 from mri_resorb.outputs import CHOSEN
 from mri_resorb.report import dicom_pdf, fonts
 from mri_resorb.report.case_text import case_text
@@ -134,3 +136,13 @@ def test_the_dicom_object_is_a_whole_file_that_holds_the_document(
     assert made.file_meta.FileMetaInformationGroupLength > 0
     document = made.EncapsulatedDocument[: made.EncapsulatedDocumentLength]
     assert document == pdf_report(CASES["measured"], language=Language.KK)
+
+
+def test_who_signed_and_when_stands_in_the_report_of_what_was_signed_alone() -> None:
+    case = case_result()
+    moment = datetime(2026, 3, 1, 9, 30, tzinfo=timezone(timedelta(hours=5)))
+    signed = replace(case, signature=Signature("А. Reader", moment))
+    assert "А.Reader" not in words(read(case, Language.EN))
+    text = words(read(signed, Language.EN))
+    assert "А.Reader" in text
+    assert "2026-03-0104:30UTC" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC
 from typing import Literal
 
 from mri_resorb import __version__
@@ -204,6 +205,7 @@ class Tables:
         rows = [
             ("provenance-level", self.t(f"level-{self.case.level_source}", level=self.case.level)),
             ("provenance-review", reviewed),
+            ("provenance-signed", self.signed()),
             ("provenance-version", f"mri-resorb {known.get('mri_resorb', __version__)}"),
             ("provenance-definitions", known.get("definitions")),
             ("provenance-weights", known.get("weights_sha256")),
@@ -212,6 +214,14 @@ class Tables:
             ("provenance-seconds", None if seconds is None else self.t("seconds", time=seconds)),
         ]
         return [(self.t(name), str(value)) for name, value in rows if value is not None]
+
+    def signed(self) -> str | None:
+        """Who signed the result, and when; None where nobody did."""
+        signature = self.case.signature
+        if signature is None:
+            return None
+        moment = signature.at.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC")
+        return self.t("reviewed", day=moment, by=signature.name)
 
     def estimate(self, estimate: Estimate, *, places: int, unit: str = "") -> str:
         """A figure with its interval, short: 1,20 (1,00 to 1,45)."""
