@@ -19,15 +19,18 @@ from mri_resorb.errors import ArchiveError
 MAX_ENTRIES = 50_000
 MAX_UNPACKED_BYTES = 8 * 2**30
 MAX_EXPANSION = 200
-"""Unpacked to packed, for archives over `SMALL_BYTES`; MR images shrink 2-4 times."""
+"""Unpacked to packed; MR images shrink 2-4 times."""
 SMALL_BYTES = 64 * 2**20
 
 
 @contextmanager
-def unpacked(path: Path) -> Iterator[Path]:
+def unpacked(path: Path, *, max_expansion: float = MAX_EXPANSION) -> Iterator[Path]:
     """A temporary folder with the files of a zip; gone when the block is left.
 
     Zips inside the zip stay packed.
+
+    Args:
+        max_expansion: unpacked to packed, for archives over `SMALL_BYTES`.
 
     Raises:
         ArchiveError: encrypted, damaged, too large, or with entries that a study has no use for:
@@ -37,7 +40,7 @@ def unpacked(path: Path) -> Iterator[Path]:
         folder = Path(name)
         try:
             with zipfile.ZipFile(path) as archive:
-                _unpack(archive, folder=folder)
+                _unpack(archive, folder=folder, max_expansion=max_expansion)
         except ArchiveError:
             raise
         except NotImplementedError as error:
@@ -51,11 +54,11 @@ def unpacked(path: Path) -> Iterator[Path]:
         yield folder
 
 
-def _unpack(archive: zipfile.ZipFile, *, folder: Path) -> None:
+def _unpack(archive: zipfile.ZipFile, *, folder: Path, max_expansion: float) -> None:
     entries = [entry for entry in archive.infolist() if not entry.is_dir()]
     for number, entry in enumerate(entries, start=1):
         _check_entry(entry, number=number)
-    _check_amount(entries, folder=folder)
+    _check_amount(entries, folder=folder, max_expansion=max_expansion)
     parents: dict[PurePosixPath, Path] = {}
     for number, entry in enumerate(sorted(entries, key=lambda entry: entry.filename)):
         inside = PurePosixPath(entry.filename)
@@ -86,13 +89,15 @@ def _check_entry(entry: zipfile.ZipInfo, *, number: int) -> None:
         )
 
 
-def _check_amount(entries: Sequence[zipfile.ZipInfo], *, folder: Path) -> None:
+def _check_amount(
+    entries: Sequence[zipfile.ZipInfo], *, folder: Path, max_expansion: float
+) -> None:
     total = sum(entry.file_size for entry in entries)
     packed = sum(entry.compress_size for entry in entries)
     if len(entries) > MAX_ENTRIES:
         raise ArchiveError(f"The zip file holds {len(entries)} files, more than any study does.")
     if total > MAX_UNPACKED_BYTES or (
-        total > SMALL_BYTES and total > MAX_EXPANSION * max(packed, 1)
+        total > SMALL_BYTES and total > max_expansion * max(packed, 1)
     ):
         raise ArchiveError(
             f"The zip file would grow from {packed / 2**20:.0f} to {total / 2**20:.0f} MB, more "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -11,26 +12,37 @@ from fastapi import FastAPI
 from fastapi.staticfiles import StaticFiles
 
 import mri_resorb
+from mri_resorb.pipeline import read_pipeline
 from mri_resorb.service import accounts, audit, sessions
 from mri_resorb.service.measured import KeptCases
+from mri_resorb.service.reception import Deidentify
 from mri_resorb.service.settings import Settings
 from mri_resorb.service.store import Store
 from mri_resorb.service.web import problems
 from mri_resorb.service.web.access import check_exposure, is_local, is_secure
+from mri_resorb.service.web.corrections import Corrections
 from mri_resorb.service.web.events import Events
 from mri_resorb.service.web.journal import Journal
+from mri_resorb.service.web.preparation import Preparation
 from mri_resorb.service.web.routes import audit as audit_routes
-from mri_resorb.service.web.routes import cases, files, session
+from mri_resorb.service.web.routes import cases, files, masks, session, studies, words
+from mri_resorb.service.web.routes.studies import MOST_UPLOADS
 from mri_resorb.service.web.security import Guard
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 
 
-def create_app(store: Store, settings: Settings) -> FastAPI:
+def create_app(
+    store: Store, settings: Settings, *, deidentify: Deidentify | None = None
+) -> FastAPI:
     """The REST interface and the page.
+
+    Args:
+        deidentify: applied to what is uploaded, before anything is kept.
 
     Raises:
         SettingsError: others could connect unencrypted, or without signing in.
+        PipelineError: the settings name a pipeline that cannot be read.
     """
     for module in (accounts, sessions, audit):
         store.create_tables(module.SCHEMA)
@@ -58,9 +70,13 @@ def create_app(store: Store, settings: Settings) -> FastAPI:
     app.state.journal = Journal(store)
     app.state.events = Events(store)
     app.state.work_list = cases.WorkList(store)
-    app.state.kept_cases = KeptCases()
+    corrections = Corrections(store, KeptCases(), read_pipeline(settings.pipeline).language)
+    app.state.corrections = corrections
+    app.state.preparation = Preparation(corrections.prepare)
+    app.state.deidentify = deidentify
+    app.state.uploads = asyncio.Semaphore(MOST_UPLOADS)
     problems.install(app)
-    for routes in (session, cases, files, audit_routes):
+    for routes in (session, cases, files, masks, studies, audit_routes, words):
         app.include_router(routes.router)
     app.mount("/", StaticFiles(directory=STATIC_FOLDER, html=True, check_dir=False))
     app.add_middleware(

@@ -18,7 +18,14 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, JsonValue
 from starlette.exceptions import HTTPException
 
-from mri_resorb.errors import InputError, NotThereError, OutputError, StateError, StoreError
+from mri_resorb.errors import (
+    InputError,
+    NotThereError,
+    OutputError,
+    ResultsError,
+    StateError,
+    StoreError,
+)
 
 PROBLEM_JSON = "application/problem+json"
 
@@ -144,6 +151,8 @@ def _on_input_error(_: Request, error: Exception) -> JSONResponse:
         return answer(Problem(HTTPStatus.CONFLICT, "wrong-state", str(error)))
     if isinstance(error, (StoreError, OutputError)):
         return answer(no_room())
+    if isinstance(error, ResultsError):  # of our own results, so no fault of the request
+        return answer_to_fault(error)
     return answer(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable", str(error)))
 
 

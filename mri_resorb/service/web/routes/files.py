@@ -23,6 +23,7 @@ from mri_resorb.service.cases import Case, get_case, job_folder, result_folder
 from mri_resorb.service.store import Store
 from mri_resorb.service.web.access import Reader, StoreOf
 from mri_resorb.service.web.journal import Journal
+from mri_resorb.service.web.preparation import Preparation
 from mri_resorb.service.web.problems import Problem
 from mri_resorb.service.web.revisions import CaseId
 from mri_resorb.service.web.security import REPORT_CSP
@@ -49,8 +50,12 @@ _MEDIA_TYPES = {
 def result(case_id: CaseId, request: Request, visitor: Reader, store: StoreOf) -> FileResponse:
     """`result.json`, of the schema `mri-resorb/follow-up/1`."""
     case = get_case(store, case_id)
+    answer = _file(_result(store, case) / RESULT_NAME, case=case)
     _tell(request, visitor.name, case, "result")
-    return _file(_result(store, case) / RESULT_NAME, case=case)
+    if visitor.is_person and case.state == "measured":
+        preparation: Preparation = request.app.state.preparation
+        preparation.opened(case)
+    return answer
 
 
 @router.get("/images/{date}", response_class=FileResponse)

@@ -1,0 +1,107 @@
+"""A reader's mask measured: the case has the new figures when this returns.
+
+The result goes to a folder of its own and is then named by the case, if that is still at the
+revision that was corrected: whatever ends halfway leaves the case as it was.
+"""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import SimpleITK as sitk
+
+from mri_resorb.errors import MaskError
+from mri_resorb.io.result_folder import write_results
+from mri_resorb.io.results import Which, drawn_mask_name
+from mri_resorb.languages import Language
+from mri_resorb.outputs import DATES
+from mri_resorb.service.cases import Case, correct, job_folder, new_result_folder, result_folder
+from mri_resorb.service.measured import KeptCases, remeasured
+from mri_resorb.service.store import Store, new_id
+from mri_resorb.service.web.mask_upload import unpacked_mask
+
+
+@dataclass(frozen=True)
+class Corrections:
+    """What measures corrected masks.
+
+    Attributes:
+        language: of the words beside a result.
+    """
+
+    store: Store
+    kept: KeptCases
+    language: Language
+
+    def prepare(self, case: Case) -> None:
+        """Have a case ready, so that its first correction is measured as fast as the next."""
+        self.kept.placed(job_folder(self.store, case))
+
+    def put(self, case: Case, *, date: Which, content: bytes, by: str) -> Case:
+        """Measure a fragment that a person drew, instead of that date's.
+
+        Args:
+            case: as it was corrected.
+            content: NIfTI, may be gzipped, on the voxels of the series that is measured.
+            by: the account.
+
+        Raises:
+            MaskError: it does not fit its series, is empty, or cannot be read.
+            StateError: the case has changed meanwhile, or is not to be read.
+        """
+        image = sitk.ImageFileReader()
+        image.SetFileName(str(job_folder(self.store, case) / f"{date}_image.nii.gz"))
+        image.ReadImageInformation()
+        most_voxels = 1
+        for count in image.GetSize():
+            most_voxels *= count
+        mask = self.store.folder / "incoming" / f"{new_id()}.nii"
+        try:
+            mask.write_bytes(unpacked_mask(content, most_voxels=most_voxels))
+            return self._measure(case, masks={**self._drawn(case), date: mask}, by=by)
+        except MaskError as error:
+            raise MaskError(str(error).replace(str(mask), "The mask")) from error
+        finally:
+            mask.unlink(missing_ok=True)
+
+    def remove(self, case: Case, *, date: Which, by: str) -> Case:
+        """Measure that date's automatic fragment again; nothing where no other is measured.
+
+        Raises:
+            StateError: the case has changed meanwhile, or is not to be read.
+        """
+        drawn = self._drawn(case)
+        if date not in drawn:
+            return case
+        del drawn[date]
+        if drawn:
+            return self._measure(case, masks=drawn, by=by)
+        automatic = job_folder(self.store, case)
+        return correct(self.store, case.id, revision=case.revision, result=automatic)
+
+    def _drawn(self, case: Case) -> dict[Which, Path]:
+        """The masks of persons that the case has now."""
+        folder = result_folder(self.store, case)
+        assert folder is not None
+        return {
+            date: folder / drawn_mask_name(date)
+            for date in DATES
+            if (folder / drawn_mask_name(date)).is_file()
+        }
+
+    def _measure(self, case: Case, *, masks: dict[Which, Path], by: str) -> Case:
+        result = remeasured(
+            self.kept.placed(job_folder(self.store, case)),
+            baseline_mask=masks.get("baseline"),
+            follow_up_mask=masks.get("follow_up"),
+            reviewed_by=by,
+        )
+        folder = new_result_folder(self.store, case)
+        try:
+            write_results(result, folder, language=self.language)
+            return correct(self.store, case.id, revision=case.revision, result=folder)
+        except BaseException:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
