@@ -338,13 +338,19 @@ class TimePoint:
 
 @dataclass(frozen=True)
 class Change:
-    """What happened between the dates; None where a date keeps a figure from being true."""
+    """What happened between the dates; None where a date keeps a figure from being true.
+
+    Attributes:
+        smallest_detectable_percent: a change of the baseline's volume smaller than this could not
+            have been told from none on these scans; over 100 not even a complete loss.
+    """
 
     resorption_percent: Estimate | None
     absolute_cm3: Estimate | None
     percent_per_day: float | None
     verdict: Verdict
     band: Band | None
+    smallest_detectable_percent: float | None = None
 
 
 @dataclass(frozen=True)

@@ -151,6 +151,8 @@ class ChangeDocument(Document):
     percent_per_day: float | None
     verdict: Verdict
     band: Band | None
+    smallest_detectable_percent: float | None = None
+    """A smaller change, percent of the baseline's volume, could not have been told from none."""
 
 
 class AutomaticDocument(Document):
@@ -312,6 +314,7 @@ def _change(change: Change) -> ChangeDocument:
         percent_per_day=change.percent_per_day,
         verdict=change.verdict,
         band=change.band,
+        smallest_detectable_percent=change.smallest_detectable_percent,
     )
 
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-from mri_resorb.measure.uncertainty import VolumeError, change_estimates
+from mri_resorb.measure.uncertainty import (
+    VolumeError,
+    change_estimates,
+    smallest_detectable_percent,
+)
 from mri_resorb.model import Band, Change, Estimate, TimePoint, Verdict
 
 UNKNOWN_CHANGE = Change(None, None, None, "undetermined", None)
@@ -42,6 +46,11 @@ def find_change(
         percent_per_day=percent.value / interval_days if interval_days else None,
         verdict=verdict,
         band="complete" if complete else _band(percent.value) if verdict == "decreased" else None,
+        smallest_detectable_percent=smallest_detectable_percent(
+            baseline_cm3=volumes[0],
+            baseline_error=baseline_error,
+            follow_up_error=follow_up_error,
+        ),
     )
 
 

@@ -70,6 +70,7 @@ def test_document_has_every_field_that_the_contract_names() -> None:
         "percent_per_day",
         "verdict",
         "band",
+        "smallest_detectable_percent",
     }
 
 

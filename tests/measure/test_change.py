@@ -57,6 +57,14 @@ def change(
     )
 
 
+def test_a_change_is_called_from_the_smallest_detectable_one_on() -> None:
+    unchanged = change(date(1.0), date(1.0))
+    assert unchanged.smallest_detectable_percent == pytest.approx(100 * 1.96 * 0.01 * 2**0.5)
+    smallest = unchanged.smallest_detectable_percent / 100
+    assert change(date(1.0), date(1.0 - 1.1 * smallest)).verdict == "decreased"
+    assert change(date(1.0), date(1.0 - 0.9 * smallest)).verdict == "no_change_beyond_error"
+
+
 def test_shrinking_is_positive_and_growth_negative() -> None:
     shrunk, grown = change(date(1.0), date(0.4)), change(date(0.5), date(1.25))
     assert shrunk.resorption_percent is not None
