@@ -89,8 +89,9 @@ class Tables:
             rows.append(("change-absolute", self.estimate(change.absolute_cm3, places=2)))
         if change.percent_per_day is not None:
             rows.append(("change-per-day", decimal(change.percent_per_day, places=2)))
-        if change.smallest_detectable_percent is not None:
-            rows.append(("change-detectable", decimal(change.smallest_detectable_percent, places=0)))
+        detectable = change.smallest_detectable_percent
+        if detectable is not None:
+            rows.append(("change-detectable", decimal(detectable, places=0)))
         if rows and change.band is not None:
             rows.append(("change-band", self.t(f"band-{change.band}")))
         if rows and self.case.interval_days is not None:
