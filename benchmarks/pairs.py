@@ -23,19 +23,24 @@ from pathlib import Path
 import numpy as np
 import SimpleITK as sitk
 
+from benchmarks.implanted import (
+    image_like,
+    inside_disc,
+    room_mm,
+    site,
+    truth_cm3,
+    with_fragment,
+)
 from benchmarks.scoring_herniations import Kind, draw_layers, draw_tube
 from mri_resorb import follow_up
-from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.measure.fragment import fill, find_material
-from mri_resorb.model import Anatomy, CaseResult, DiscFrame, Level, Patient, Point, Structure
-from mri_resorb.segment.discs import find_discs, without_other_discs
+from mri_resorb.measure.fragment import find_material
+from mri_resorb.model import CaseResult, Level, Patient, Point
 from mri_resorb.simulate.dicom_series import write_dicom_series
 from mri_resorb.simulate.implant import implant_herniation
 from mri_resorb.simulate.reslice import Pose, reslice, with_rician_noise
 from mri_resorb.simulate.shrink import shrink_herniation
 from training.patients import (
     LabelledVolume,
-    anatomy_of_labels,
     labelled_scan,
     local_intensities,
     read_patient,
@@ -102,26 +107,13 @@ class Row:
         return bool(interval[1] <= getattr(self, f"truth_{figure}") <= interval[2])
 
 
-def truth_cm3(
-    anatomies: tuple[Anatomy, Anatomy], *, frame: DiscFrame, boundary: PosteriorBoundary
-) -> tuple[float, float]:
-    """The definition's volumes on the experts' labels, both dates in one frame."""
-    materials = [find_material(anatomy=a, frame=frame, boundary=boundary) for a in anatomies]
-    united = materials[0].footprint | materials[1].footprint
-    first, second = (
-        fill(anatomy=a, frame=frame, boundary=boundary, material=m, footprint=united).volume_cm3
-        for a, m in zip(anatomies, materials, strict=True)
-    )
-    return first, second
-
-
 def real_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
     """Real herniations, shrunk."""
     for patient, index in REAL:
         if patients and patient not in patients:
             continue
         labelled = read_patient(data, patient)
-        anatomy, frame, boundary = _site(labelled, index)
+        anatomy, frame, boundary = site(labelled, index)
         material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
         for part in PARTS:
             shrinking = shrink_herniation(
@@ -136,7 +128,7 @@ def real_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
                 name=f"{patient}-{LEVELS[index]}-real-{round(100 * part)}",
                 kind="real",
                 level=LEVELS[index],
-                disc_at=_inside_disc(frame),
+                disc_at=inside_disc(frame),
                 baseline=sitk.Cast(labelled.volume, sitk.sitkFloat32),
                 follow_up=shrinking.apply(sitk.Cast(labelled.volume, sitk.sitkFloat32)),
                 truth_cm3=truth_cm3((anatomy, shrunk), frame=frame, boundary=boundary),
@@ -163,13 +155,13 @@ def unchanged_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
             labelled, index=index, kind=KINDS[number % 3], seed=100 + number, thinner_mm=(0.0,)
         )
         yield replace(pair, kind="unchanged")
-        anatomy, frame, boundary = _site(labelled, index)
+        anatomy, frame, boundary = site(labelled, index)
         image = sitk.Cast(labelled.volume, sitk.sitkFloat32)
         yield Pair(
             name=f"{patient}-{LEVELS[index]}-as-is",
             kind="unchanged",
             level=LEVELS[index],
-            disc_at=_inside_disc(frame),
+            disc_at=inside_disc(frame),
             baseline=image,
             follow_up=image,
             truth_cm3=truth_cm3((anatomy, anatomy), frame=frame, boundary=boundary),
@@ -190,12 +182,12 @@ def implanted_pair(
         index: of the disc, from the lowest up.
         thinner_mm: of these one is drawn.
     """
-    _, frame, boundary = _site(labelled, index)
+    _, frame, boundary = site(labelled, index)
     scan = labelled_scan(labelled)
     disc, sac, _ = local_intensities(scan, frame)
     rng = np.random.default_rng([7, seed])
     tube = draw_tube(rng=rng, kind=kind, disc_height_mm=boundary.disc_height_mm())
-    tube = tube.within(_room_mm(labelled, frame))
+    tube = tube.within(room_mm(labelled, frame, slice_mm=FOLLOW_UP_SLICES_MM))
     layers = draw_layers(rng=rng, tube=tube, disc=disc, sac=sac)
     thinness = float(rng.choice(thinner_mm))
     scans, anatomies = [], []
@@ -209,54 +201,18 @@ def implanted_pair(
             texture=replace(layers, tube=left, seed=layers.seed + int(10 * thin)),
             fat_intensity=disc + 0.5 * (sac - disc),
         )
-        scans.append(_image(made.scan.image, labelled))
+        scans.append(image_like(made.scan.image, labelled))
         occupied = replace(labelled, labels=made.scan.labels)
-        anatomies.append(_with_fragment(occupied, index, made.fragment))
+        anatomies.append(with_fragment(occupied, index, made.fragment))
     return Pair(
         name=f"{labelled.patient}-{LEVELS[index]}-{kind}-{thinness:g}",
         kind="implanted",
         level=LEVELS[index],
-        disc_at=_inside_disc(frame),
+        disc_at=inside_disc(frame),
         baseline=scans[0],
         follow_up=scans[1],
         truth_cm3=truth_cm3((anatomies[0], anatomies[1]), frame=frame, boundary=boundary),
     )
-
-
-def _room_mm(labelled: LabelledVolume, frame: DiscFrame) -> float:
-    """Half-width around the midline that leaves the outermost 4 mm slices free."""
-    volume = labelled.volume
-    slices, distance = volume.GetSize()[2], volume.GetSpacing()[2]
-    k = volume.TransformPhysicalPointToContinuousIndex(frame.origin_mm)[2]
-    return max(2.5, min(k + 0.5, slices - 0.5 - k) * distance - FOLLOW_UP_SLICES_MM - 1.0)
-
-
-def _site(labelled: LabelledVolume, index: int) -> tuple[Anatomy, DiscFrame, PosteriorBoundary]:
-    anatomy = anatomy_of_labels(labelled)
-    disc = find_discs(anatomy)[index]
-    frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=disc.frame)
-    return without_other_discs(anatomy, disc), frame, boundary
-
-
-def _with_fragment(labelled: LabelledVolume, index: int, fragment: np.ndarray) -> Anatomy:
-    """The labels' anatomy with the fragment's own occupancy instead of its hard label."""
-    hard = labelled.labels == Structure.DISC
-    anatomy = anatomy_of_labels(labelled)
-    soft = np.where(fragment > 0, np.maximum(fragment, 0), hard).astype(np.float32)
-    soft[hard & (fragment > 0) & (fragment < 0.5)] = 1.0  # the disc's own rim stays
-    anatomy = replace(anatomy, disc=_image(soft, labelled))
-    return without_other_discs(anatomy, find_discs(anatomy)[index])
-
-
-def _image(values: np.ndarray, labelled: LabelledVolume) -> sitk.Image:
-    image = sitk.GetImageFromArray(values.astype(np.float32))
-    image.CopyInformation(labelled.volume)
-    return image
-
-
-def _inside_disc(frame: DiscFrame) -> Point:
-    x, y, z = frame.to_patient(np.array([-12.0, 0.0, 0.0]))
-    return (float(x), float(y), float(z))
 
 
 def measure(pair: Pair, *, folder: Path) -> CaseResult:
