@@ -6,12 +6,13 @@ import re
 import tomllib
 from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from mri_resorb.errors import PipelineError
 from mri_resorb.languages import Language
+from mri_resorb.model import Level
 from mri_resorb.outputs import Layout, Output, OutputName, bids
 
 
@@ -41,6 +42,24 @@ class Slurm(BaseModel):
     job_extra_directives: tuple[str, ...] = ()
 
 
+class Remote(BaseModel):
+    """How the reading service makes cases of the studies that come in.
+
+    Attributes:
+        quiet_seconds: a study is complete when none of its images came for so long.
+        levels: a pair of studies is a case at each of these.
+        baseline: which of the person's earlier lumbar studies a study is compared with.
+        longest_interval_days: an earlier study than that is none.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    quiet_seconds: Annotated[float, Field(gt=0)] = 15.0
+    levels: Annotated[tuple[Level, ...], Field(min_length=1)] = (Level.L4_L5, Level.L5_S1)
+    baseline: Literal["earliest", "latest"] = "earliest"
+    longest_interval_days: Annotated[int, Field(gt=0)] = 1095
+
+
 class Pipeline(BaseModel):
     """What a run makes besides `result.json`, `case.txt` and the masks.
 
@@ -50,6 +69,7 @@ class Pipeline(BaseModel):
         layout: `plain`, or `bids` for a BIDS derivatives dataset besides.
         language: of texts, pages and pictures; result.json is English in any case.
         slurm: for `batch --cluster slurm` alone.
+        remote: for `serve` alone.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
@@ -59,6 +79,7 @@ class Pipeline(BaseModel):
     layout: Layout = "plain"
     language: Annotated[Language, Field(strict=False)] = Language.EN
     slurm: Slurm = Slurm()
+    remote: Annotated[Remote, Field(strict=False)] = Remote()
 
     def made(self, *, subject: str | None = None) -> tuple[OutputName | Output, ...]:
         """What to write; `subject` is the label in a BIDS dataset, None for one made up."""
@@ -100,11 +121,14 @@ def read_pipeline(
     return read.model_copy(update={key: value for key, value in given.items() if value is not None})
 
 
+_TABLES: dict[str, type[BaseModel]] = {"slurm": Slurm, "remote": Remote}
+
+
 def _first(error: ValidationError) -> str:
     """The first thing that is wrong, where, with the nearest right word."""
     first = error.errors(include_url=False)[0]
-    within_slurm = first["loc"][0] == "slurm" and len(first["loc"]) > 1
-    key = str(first["loc"][1 if within_slurm else 0])
+    table = _TABLES.get(str(first["loc"][0])) if len(first["loc"]) > 1 else None
+    key = str(first["loc"][0 if table is None else 1])
     if first["type"] in ("literal_error", "enum"):
         value = str(first["input"])
         allowed = re.findall(r"'([^']+)'", first["ctx"]["expected"])
@@ -112,7 +136,7 @@ def _first(error: ValidationError) -> str:
         hint = f"did you mean '{near[0]}'?" if near else f"it takes {', '.join(allowed)}."
         return f"at '{key}': there is no '{value}'; {hint}"
     if first["type"] == "extra_forbidden":
-        keys = list((Slurm if within_slurm else Pipeline).model_fields)
+        keys = list((table or Pipeline).model_fields)
         near = get_close_matches(key, keys, n=1)
         hint = f"did you mean '{near[0]}'?" if near else f"the keys are {', '.join(keys)}."
         return f"at '{key}': there is no such key; {hint}"

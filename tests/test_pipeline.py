@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from mri_resorb.errors import PipelineError
-from mri_resorb.pipeline import read_pipeline, shipped_pipelines
+from mri_resorb.model import Level
+from mri_resorb.pipeline import Remote, read_pipeline, shipped_pipelines
 
 
 def test_every_shipped_pipeline_reads_and_says_what_it_is_for() -> None:
@@ -37,6 +38,9 @@ def test_a_copy_of_the_users_own_overrules(tmp_path: Path) -> None:
         ('description = "x"\noutputs = "picture"', "at 'outputs'"),
         ('description = "x"\n', "at 'outputs'"),
         ("outputs = = []", "TOML"),
+        ('description = "x"\noutputs = []\n[remote]\nlevel = []', "'level'.*did you mean 'levels'"),
+        ('description = "x"\noutputs = []\n[remote]\nlevels = ["L4-S1"]', "at 'levels'.*'L4-S1'"),
+        ('description = "x"\noutputs = []\n[remote]\nquiet_seconds = 0', "at 'quiet_seconds'"),
     ],
 )
 def test_a_wrong_file_is_one_clear_sentence(tmp_path: Path, content: str, word: str) -> None:
@@ -45,6 +49,11 @@ def test_a_wrong_file_is_one_clear_sentence(tmp_path: Path, content: str, word: 
     with pytest.raises(PipelineError, match=word) as caught:
         read_pipeline(str(own))
     assert "\n" not in str(caught.value)
+
+
+def test_levels_of_the_service_are_read_by_their_names() -> None:
+    assert read_pipeline("remote").remote.levels == (Level.L4_L5, Level.L5_S1)
+    assert read_pipeline("clinic").remote == Remote()
 
 
 def test_an_unknown_name_is_met_with_the_nearest() -> None:

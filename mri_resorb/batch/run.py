@@ -133,7 +133,7 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
     hand_out(islice(waiting, AT_ONCE))
     for future in completed:
         task = running.pop(future)
-        outcome = _outcome(future, task, client=client)
+        outcome = outcome_of(future, task, client=client)
         name = task.case.name
         given_up[name] += outcome is None
         if given_up[name] == MOST_GIVEN_UP:
@@ -148,11 +148,14 @@ def outcomes(client: Client, tasks: Sequence[Task]) -> Iterator[Outcome]:
             hand_out(islice(waiting, 1))
 
 
-def _outcome(future: Future[Outcome], task: Task, *, client: Client) -> Outcome | None:
-    """What became of a task; None where it has to be handed out again.
+def outcome_of(future: Future[Outcome], task: Task, *, client: Client) -> Outcome | None:
+    """What became of a task that has ended; None where it has to be handed out again.
 
     With a worker that ends, all the tasks that the scheduler gave it are given up, though only one
     had begun, and outcomes that were not yet fetched are lost.
+
+    Raises:
+        ClusterError: the scheduler or all workers are gone.
     """
     from distributed.scheduler import KilledWorker, NoWorkerError
 

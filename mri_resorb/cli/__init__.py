@@ -18,6 +18,7 @@ from mri_resorb.cli.cohort import cohort
 from mri_resorb.cli.remeasure import remeasure
 from mri_resorb.cli.run import run
 from mri_resorb.cli.trajectory import trajectory
+from mri_resorb.cli.serve import serve
 
 app = typer.Typer(
     add_completion=False,
@@ -60,3 +61,5 @@ app.command()(remeasure)
 app.command()(cohort)
 app.command()(agreement)
 app.command()(claim)
+app.command()(serve)
+app.command()(deidentify)

@@ -61,5 +61,22 @@ def fat_suppressed(stack: Stack) -> bool | None:
 
 def is_other_region(stack: Stack) -> bool:
     """Whether a series is named after a part of the body that is not the lumbar spine."""
-    named = f"{stack.header.body_part} {stack.header.description}".lower()
-    return bool(_OTHER_REGION.search(named)) and not _LUMBAR.search(named)
+    return names_other_region(f"{stack.header.body_part} {stack.header.description}")
+
+
+def names_other_region(description: str) -> bool:
+    """Whether words name a part of the body that is not the lumbar spine, and not that one too."""
+    words = description.lower().replace("_", " ")
+    return bool(_OTHER_REGION.search(words)) and not _LUMBAR.search(words)
+
+
+def telling_words(description: str) -> list[str]:
+    """The words that these rules look for, in the order in which a description has them.
+
+    They are of a fixed set, none of which can name a person; the rules say of them what they say of
+    the whole description.
+    """
+    text = description.lower().replace("_", " ")
+    rules = (_OTHER_CONTRAST, _FAT_SUPPRESSED, _T2, _T1, _OTHER_REGION, _LUMBAR)
+    found = sorted((match.start(), match[0]) for rule in rules for match in rule.finditer(text))
+    return list(dict.fromkeys(word for _, word in found))

@@ -6,8 +6,8 @@
     signed | sent | send_failed -> measured    reopened
 
 `revision` grows by one with each change of what a reader sees; who changes a case names the one
-that was seen. `result_revision` is the one whose folder holds the result as it stands: it lags
-behind a signature until the signed reports are written.
+that was seen. A result's folder never changes: another one is named in its place. After a signature
+the folder is that of what was signed until the signed reports are written (`reports`).
 """
 
 from __future__ import annotations
@@ -23,10 +23,11 @@ from typing import Literal, cast
 
 from pydantic import BaseModel, ConfigDict
 
+from mri_resorb.correction import read_result
 from mri_resorb.errors import NotThereError, StateError
 from mri_resorb.io.results import EstimateDocument, FollowUpDocument
 from mri_resorb.model import Level, Point, Sex, Status, Verdict
-from mri_resorb.service.store import Store, now
+from mri_resorb.service.store import Store, new_id, now
 from mri_resorb.service.studies import Study, study_in
 
 CaseState = Literal[
@@ -42,8 +43,6 @@ CaseState = Literal[
 ]
 Reports = Literal["none", "written", "failed"]
 """Whether the result's folder holds the pipeline's outputs (page, PDF, SEG, SR) of its figures."""
-
-SIGNED_STATES: tuple[CaseState, ...] = ("signed", "sending", "sent", "send_failed")
 
 
 class _Document(BaseModel):
@@ -89,7 +88,8 @@ class Case:
     Attributes:
         step: of the running job: reading, segmenting, measuring, writing; None where unknown.
         message: why it failed, waits, or was not sent; one sentence that names nobody.
-        job: number of the latest measuring; its images lie in `images_folder`.
+        result: name of the folder of the result that stands; see `result_folder`.
+        job: number of the latest measuring; see `job_folder`.
         sent_at: seconds since 1970; None until every object is in the PACS.
     """
 
@@ -102,7 +102,7 @@ class Case:
     step: str | None
     message: str | None
     revision: int
-    result_revision: int | None
+    result: str | None
     reports: Reports
     job: int
     summary: Summary | None = field(repr=False)
@@ -150,28 +150,23 @@ def case_folder(store: Store, case_id: str) -> Path:
     return store.folder / "cases" / case_id
 
 
-def revision_folder(store: Store, case_id: str, revision: int) -> Path:
-    """Where the result of a revision lies, as `mri_resorb.io.result_folder` leaves it."""
-    return case_folder(store, case_id) / f"revision-{revision}"
+def job_folder(store: Store, case: Case) -> Path:
+    """Where the latest measuring left its automatic result.
+
+    It is a result folder (`mri_resorb.io.result_folder`), with `baseline_image.nii.gz` and
+    `follow_up_image.nii.gz` beside: the series that were measured, on their own grid.
+    """
+    return case_folder(store, case.id) / f"job-{case.job}"
 
 
 def result_folder(store: Store, case: Case) -> Path | None:
     """Where the result that stands lies; None before one is measured."""
-    if case.result_revision is None:
-        return None
-    return revision_folder(store, case.id, case.result_revision)
+    return None if case.result is None else case_folder(store, case.id) / case.result
 
 
-def images_folder(store: Store, case: Case) -> Path:
-    """`baseline_image.nii.gz`, `follow_up_image.nii.gz` and the automatic fragments' masks,
-    `baseline_automatic.nii.gz` and `follow_up_automatic.nii.gz`, each on its series' own grid.
-    """
-    return job_folder(store, case.id, case.job)
-
-
-def job_folder(store: Store, case_id: str, job: int) -> Path:
-    """Where a measuring leaves what does not depend on masks."""
-    return case_folder(store, case_id) / f"job-{job}"
+def new_result_folder(store: Store, case: Case) -> Path:
+    """Where another result of a case may be written; not there yet, and no other's."""
+    return case_folder(store, case.id) / f"result-{new_id()}"
 
 
 def get_case(store: Store, case_id: str) -> Case:
@@ -198,11 +193,10 @@ def all_cases(store: Store) -> list[Case]:
         return _read(connection, "ORDER BY changed_at DESC", ())
 
 
-def cases_in_state(store: Store, *states: CaseState) -> list[Case]:
-    """Cases of these states, the one that changed first first."""
-    marks = ", ".join("?" * len(states))
+def select_cases(store: Store, condition: str, *values: object, most: int = 20) -> list[Case]:
+    """Some cases for which an SQL condition on the columns holds, the oldest change first."""
     with store.reading() as connection:
-        return _read(connection, f"WHERE state IN ({marks}) ORDER BY changed_at", states)
+        return _read(connection, f"WHERE {condition} ORDER BY changed_at LIMIT {most}", values)
 
 
 def latest_change(store: Store) -> int:
@@ -248,24 +242,27 @@ def set_level(
         return case_in(connection, case_id)
 
 
-def correct(store: Store, case_id: str, *, revision: int, summary: Summary) -> Case:
-    """Name the result that lies in the folder of `revision + 1` as the one that stands.
+def correct(store: Store, case_id: str, *, revision: int, result: Path) -> Case:
+    """Name another result as the one that stands: corrected, or the automatic one again.
 
     Args:
         revision: the one that was corrected.
+        result: a `new_result_folder` with a result in it, or the `job_folder`.
 
     Raises:
         NotThereError: no such case.
         StateError: another revision, or a state other than measured.
+        ResultsError: there is no result in the folder.
     """
+    summary = summarise(read_result(result))
     with store.transaction() as connection:
-        _expect(connection, case_id, revision, states=("measured",))
+        case = _expect(connection, case_id, revision, states=("measured",))
         _update(
             connection,
             case_id,
             revision=revision + 1,
-            result_revision=revision + 1,
-            reports="none",
+            result=result.name,
+            reports="written" if result == job_folder(store, case) else "none",
             summary=summary.model_dump_json(),
         )
         return case_in(connection, case_id)
@@ -284,7 +281,7 @@ def sign(store: Store, case_id: str, *, account: str, name: str, revision: int) 
             connection,
             case_id,
             state="signed",
-            unsigned_revision=case.result_revision,
+            unsigned_result=case.result,
             revision=revision + 1,
             reports="none",
             message=None,
@@ -321,8 +318,7 @@ def reopen(store: Store, case_id: str, *, revision: int) -> Case:
             send_after=None,
         )
         connection.execute(
-            "UPDATE cases SET result_revision = unsigned_revision, unsigned_revision = NULL"
-            " WHERE id = ?",
+            "UPDATE cases SET result = unsigned_result, unsigned_result = NULL WHERE id = ?",
             (case_id,),
         )
         return case_in(connection, case_id)
@@ -339,8 +335,8 @@ def send_again(store: Store, case_id: str) -> Case:
         case = _expect(connection, case_id, None, states=("signed", "sent", "send_failed"))
         if case.state == "sent":
             connection.execute(
-                "DELETE FROM sent_objects WHERE case_id = ? AND revision = ?",
-                (case_id, case.revision),
+                "DELETE FROM sent_objects WHERE case_id = ? AND result = ?",
+                (case_id, case.result),
             )
         _update(connection, case_id, state="signed", message=None, send_attempts=0, send_after=None)
         return case_in(connection, case_id)
@@ -412,7 +408,7 @@ def _update(connection: sqlite3.Connection, case_id: str, **values: object) -> N
 def _read(connection: sqlite3.Connection, selection: str, values: Sequence[object]) -> list[Case]:
     rows = connection.execute(
         "SELECT cases.*, (SELECT count(*) FROM sent_objects WHERE case_id = cases.id AND"
-        f" sent_objects.revision = cases.revision) AS sent_objects FROM cases {selection}",
+        f" sent_objects.result = cases.result) AS sent_objects FROM cases {selection}",
         tuple(values),
     ).fetchall()
     wanted = {row[key] for row in rows for key in ("follow_up", "baseline") if row[key]}
@@ -432,7 +428,7 @@ def _case(row: sqlite3.Row, studies: dict[str, Study]) -> Case:
         step=row["step"],
         message=row["message"],
         revision=row["revision"],
-        result_revision=row["result_revision"],
+        result=row["result"],
         reports=cast(Reports, row["reports"]),
         job=row["job"],
         summary=Summary.model_validate_json(row["summary"]) if row["summary"] else None,

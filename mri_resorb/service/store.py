@@ -3,7 +3,8 @@
     service.db           studies, instances, cases, jobs; accounts and the audit log besides
     incoming/            files that are being written
     studies/<study>/     DICOM files as they came
-    cases/<case>/        job-<n>/ images of that job; revision-<n>/ the result of that revision
+    cases/<case>/        job-<n>/ the automatic result of a job, with the images that it is of;
+                         result-<id>/ a result with corrections or a signature
 
 Every change of state is one transaction that checks the state it comes from. Commits are on disk
 when they return (write-ahead log, `synchronous = FULL`). Ids are random and say nothing of anybody;
@@ -22,6 +23,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mri_resorb.errors import StoreError
+from mri_resorb.service import audit
 
 DATABASE_NAME = "service.db"
 SCHEMA_VERSION = 1
@@ -38,12 +40,13 @@ CREATE TABLE studies (
     sex TEXT,
     age_years INTEGER,
     date TEXT,
+    sender TEXT NOT NULL,
     origin TEXT NOT NULL CHECK (origin IN ('received', 'uploaded', 'fetched')),
     state TEXT NOT NULL CHECK (state IN ('receiving', 'lumbar', 'other')),
     flaw TEXT,
     instances INTEGER NOT NULL,
     arrived_at REAL NOT NULL,
-    priors_asked_at REAL,
+    ask_priors_at REAL,
     UNIQUE (uid, patient_id)
 ) STRICT;
 CREATE INDEX studies_by_patient ON studies (patient_id);
@@ -68,14 +71,14 @@ CREATE TABLE cases (
     step TEXT,
     message TEXT,
     revision INTEGER NOT NULL DEFAULT 0,
-    result_revision INTEGER,
+    result TEXT,
     reports TEXT NOT NULL DEFAULT 'none' CHECK (reports IN ('none', 'written', 'failed')),
     job INTEGER NOT NULL DEFAULT 0,
     summary TEXT,
     signed_account TEXT,
     signed_name TEXT,
     signed_at REAL,
-    unsigned_revision INTEGER,
+    unsigned_result TEXT,
     sent_at REAL,
     send_attempts INTEGER NOT NULL DEFAULT 0,
     send_after REAL,
@@ -94,7 +97,6 @@ CREATE TABLE jobs (
     case_id TEXT NOT NULL REFERENCES cases ON DELETE CASCADE,
     number INTEGER NOT NULL,
     queued_at REAL NOT NULL,
-    started INTEGER NOT NULL DEFAULT 0,
     ended_at REAL,
     outcome TEXT CHECK (outcome IN ('measured', 'failed', 'superseded')),
     PRIMARY KEY (case_id, number)
@@ -102,10 +104,10 @@ CREATE TABLE jobs (
 
 CREATE TABLE sent_objects (
     case_id TEXT NOT NULL REFERENCES cases ON DELETE CASCADE,
-    revision INTEGER NOT NULL,
+    result TEXT NOT NULL,
     file TEXT NOT NULL,
     sent_at REAL NOT NULL,
-    PRIMARY KEY (case_id, revision, file)
+    PRIMARY KEY (case_id, result, file)
 ) STRICT;
 
 CREATE TABLE changes (
@@ -189,6 +191,7 @@ def open_store(folder: Path) -> Store:
         connection = _connect(folder)
         connection.execute("PRAGMA journal_mode = WAL")
         _define(connection, folder=folder)
+        connection.executescript(f"BEGIN IMMEDIATE; {audit.SCHEMA} COMMIT;")
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"The service's folder {folder} cannot be used: {error}.") from error
     return Store(folder.absolute(), connection)
@@ -202,25 +205,6 @@ def new_id() -> str:
 def now() -> float:
     """Seconds since 1970, as times are kept."""
     return time.time()
-
-
-def write_durably(path: Path, content: bytes) -> None:
-    """Make a new file whose content and name are on disk when this returns.
-
-    Raises:
-        OSError: the disk refused; there is no such file then.
-    """
-    beside = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    try:
-        with beside.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-        sync_folder(path.parent)
-    except BaseException:
-        beside.unlink(missing_ok=True)
-        raise
 
 
 def sync_folder(folder: Path) -> None:

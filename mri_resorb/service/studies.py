@@ -37,20 +37,23 @@ class Study:
     """A study that the service holds.
 
     Attributes:
+        sender: the AE title or account that brought it, or `service` for what was fetched.
         flaw: why nothing of it is measured, for state `other`.
         instances: how many arrived.
         arrived_at: of the latest instance, seconds since 1970.
-        priors_asked_at: when the PACS last was asked for earlier studies of the person.
+        ask_priors_at: when the PACS is to be asked for earlier studies of the person again; None
+            where it was not asked yet.
     """
 
     id: str
     facts: StudyFacts
+    sender: str
     origin: Origin
     state: StudyState
     flaw: str | None
     instances: int
     arrived_at: float
-    priors_asked_at: float | None
+    ask_priors_at: float | None
 
 
 @dataclass(frozen=True)
@@ -107,30 +110,34 @@ def find_instance(connection: sqlite3.Connection, sop_uid: str) -> Instance | No
     return None if row is None else Instance(**dict(row))
 
 
-def study_for(connection: sqlite3.Connection, facts: StudyFacts, *, origin: Origin) -> str:
+def study_for(
+    connection: sqlite3.Connection, facts: StudyFacts, *, sender: str, origin: Origin
+) -> str:
     """The id of the study that an instance belongs to; made where it is the first."""
-    row = connection.execute(
+    held = connection.execute(
         "SELECT id FROM studies WHERE uid = ? AND patient_id = ?", (facts.uid, facts.patient_id)
     ).fetchone()
-    if row is not None:
-        return str(row["id"])
+    if held is not None:
+        return str(held["id"])
     made = new_id()
+    row = {
+        "id": made,
+        "uid": facts.uid,
+        "patient_id": facts.patient_id,
+        "patient_name": facts.patient_name,
+        "birth_date": facts.birth_date.isoformat() if facts.birth_date else None,
+        "sex": facts.sex,
+        "age_years": facts.age_years,
+        "date": facts.date.isoformat() if facts.date else None,
+        "sender": sender,
+        "origin": origin,
+        "state": "receiving",
+        "instances": 0,
+        "arrived_at": now(),
+    }
     connection.execute(
-        "INSERT INTO studies (id, uid, patient_id, patient_name, birth_date, sex, age_years, date,"
-        " origin, state, instances, arrived_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, 'receiving', 0,"
-        " ?)",
-        (
-            made,
-            facts.uid,
-            facts.patient_id,
-            facts.patient_name,
-            facts.birth_date.isoformat() if facts.birth_date else None,
-            facts.sex,
-            facts.age_years,
-            facts.date.isoformat() if facts.date else None,
-            origin,
-            now(),
-        ),
+        f"INSERT INTO studies ({', '.join(row)}) VALUES ({', '.join('?' * len(row))})",
+        tuple(row.values()),
     )
     return made
 
@@ -161,10 +168,11 @@ def read_study_row(row: sqlite3.Row) -> Study:
             age_years=row["age_years"],
             date=Date.fromisoformat(row["date"]) if row["date"] else None,
         ),
+        sender=row["sender"],
         origin=cast(Origin, row["origin"]),
         state=cast(StudyState, row["state"]),
         flaw=row["flaw"],
         instances=row["instances"],
         arrived_at=row["arrived_at"],
-        priors_asked_at=row["priors_asked_at"],
+        ask_priors_at=row["ask_priors_at"],
     )
