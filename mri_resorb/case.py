@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
-import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import SimpleITK as sitk
 
-import mri_resorb
+from mri_resorb.comparison import compared, digests_of, label_maps_of, place_dates, provenance_of
 from mri_resorb.errors import NoStudyError
-from mri_resorb.io.label_maps import read_label_maps
 from mri_resorb.io.label_tables import LabelScheme
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.studies import read_pair, read_studies
-from mri_resorb.measure.change import find_change
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.shared_frame import Placed, Refused, place, share_frame
-from mri_resorb.measure.uncertainty import VolumeError
+from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.model import (
-    DEFINITIONS_VERSION,
-    Anatomy,
     CaseResult,
     LabelledAnatomy,
     Level,
@@ -34,11 +28,12 @@ from mri_resorb.model import (
     TimePoint,
     Trajectory,
 )
-from mri_resorb.segment.discs import Disc, find_discs
-from mri_resorb.segment.labelled import complete
-from mri_resorb.segment.levels import Found, Names, locate_pair
-from mri_resorb.segment.network import find_anatomy, weights_sha256
-from mri_resorb.side_by_side import for_each_date
+
+Masks = tuple[sitk.Image | None, sitk.Image | None]
+"""Fragments that a person drew at the two dates, if any."""
+
+NAMES = ("baseline", "follow_up")
+"""What the two studies are called in the provenance."""
 
 DRAWN = ("baseline-drawn", "follow-up-drawn")
 """Codes of what is said where the mask of a person was measured."""
@@ -71,41 +66,19 @@ def follow_up(
     Raises:
         InputError: an input that cannot be used; its subclasses and message say why.
     """
-    level = Level.parse(level)
-    began = time.perf_counter()
-    studies = [_study(baseline), _study(follow_up)]
-    scans = read_pair(
-        *studies,
+    read = read_case(
+        _study(baseline),
+        _study(follow_up),
+        level=Level.parse(level),
+        disc_at=disc_at,
         sex=sex,
         age_years=age_years,
+        anatomy_labels=anatomy_labels,
         allow_same_date=allow_same_date,
         allow_different_patients=allow_different_patients,
     )
-    masks = _masks(studies, scans)
-    labelled = _label_maps(studies, scans, scheme=anatomy_labels)
-    result = compare(*scans, level=level, disc_at=disc_at, masks=masks, labelled=labelled)
-    names = ("baseline", "follow_up")
-    given = {
-        f"{name}_{what}": value is not None
-        for what, values in (("mask", masks), ("anatomy", labelled))
-        for name, value in zip(names, values, strict=True)
-    }
-    return replace(
-        result,
-        inputs=(studies[0], studies[1]),
-        provenance=_provenance(
-            began,
-            parameters={
-                "level": str(level),
-                "disc_at": disc_at,
-                **given,
-                "anatomy_labels": anatomy_labels,
-                "allow_same_date": allow_same_date,
-                "allow_different_patients": allow_different_patients,
-            },
-            inputs=dict(zip(names, _digests(scans, labelled), strict=True)),
-        ),
-    )
+    masks = read_masks(read, *(study.fragment_mask for study in read.inputs))
+    return measure_masks(place_case(read), masks=masks)
 
 
 def trajectory(
@@ -145,13 +118,14 @@ def trajectory(
     )
     order = sorted(range(len(read)), key=lambda k: str(read[k].date))
     scans, ordered = [read[k] for k in order], [given[k] for k in order]
-    labelled = _label_maps(ordered, scans, scheme=anatomy_labels)
-    dates = _placed(scans, level=level, disc_at=disc_at, labelled=labelled)
-    points, errors = measure_dates(*dates, masks=_masks(ordered, scans))
-    provenance = _provenance(
-        began,
+    labelled = label_maps_of(ordered, scans, scheme=anatomy_labels)
+    masks = [_mask(study.fragment_mask, scan) for study, scan in zip(ordered, scans, strict=True)]
+    dates = place_dates(scans, level=level, disc_at=disc_at, labelled=labelled)
+    points, errors = measure_dates(*dates, masks=masks)
+    provenance = provenance_of(
+        time.perf_counter() - began,
         parameters={"level": str(level), "disc_at": disc_at},
-        inputs={f"study_{k + 1}": digests for k, digests in enumerate(_digests(scans, labelled))},
+        inputs={f"study_{k + 1}": digests for k, digests in enumerate(digests_of(scans, labelled))},
     )
     later = range(1, len(scans))
     pairs = sorted({(0, k) for k in later} | {(k - 1, k) for k in later})
@@ -161,7 +135,7 @@ def trajectory(
         points=points,
         comparisons={
             (one, other): replace(
-                _compared(level, points[one], points[other], errors=(errors[one], errors[other])),
+                compared(level, points[one], points[other], errors=(errors[one], errors[other])),
                 provenance=provenance,
             )
             for one, other in pairs
@@ -170,27 +144,142 @@ def trajectory(
     )
 
 
-def compare(
-    baseline: Scan,
-    follow_up: Scan,
+@dataclass(frozen=True)
+class ReadCase:
+    """Two studies of one person as they were read, and what is asked of them.
+
+    Attributes:
+        inputs: where the studies lie; the earlier one first, here as everywhere.
+        labelled: another program's label maps, on the scans' grids.
+        allowed: which refusals are overruled.
+        seconds: how long the reading took.
+    """
+
+    inputs: tuple[StudyInput, StudyInput]
+    scans: tuple[Scan, Scan]
+    labelled: tuple[LabelledAnatomy | None, LabelledAnatomy | None]
+    level: Level
+    disc_at: Point | None
+    anatomy_labels: LabelScheme | None
+    allowed: Mapping[str, bool]
+    seconds: float
+
+    @property
+    def sha256(self) -> dict[str, list[str]]:
+        """Of the files of each study and its label maps."""
+        return dict(zip(NAMES, digests_of(self.scans, self.labelled), strict=True))
+
+
+@dataclass(frozen=True)
+class PlacedCase:
+    """A case whose disc is found at both dates: all of it that no mask of the fragment changes.
+
+    Attributes:
+        dates: in one disc frame, each with its scan and anatomy; or refused, whatever the mask.
+        automatic: what is measured without the masks of a person.
+        seconds: how long it took from the beginning of the reading.
+    """
+
+    read: ReadCase
+    dates: tuple[Placed | Refused, Placed | Refused]
+    automatic: CaseResult
+    seconds: float
+
+
+def read_case(
+    baseline: StudyInput,
+    follow_up: StudyInput,
     *,
     level: Level,
     disc_at: Point | None = None,
-    masks: Sequence[sitk.Image | None] = (None, None),
-    labelled: Sequence[LabelledAnatomy | None] = (None, None),
-) -> CaseResult:
-    """The same for scans that are already read, and masks and label maps on their grids.
+    sex: Sex | None = None,
+    age_years: int | None = None,
+    anatomy_labels: LabelScheme | None = None,
+    allow_same_date: bool = False,
+    allow_different_patients: bool = False,
+) -> ReadCase:
+    """Read two studies, but not their masks; arguments and errors are those of `follow_up`."""
+    began = time.perf_counter()
+    allowed = {
+        "allow_same_date": allow_same_date,
+        "allow_different_patients": allow_different_patients,
+    }
+    scans = read_pair(baseline, follow_up, sex=sex, age_years=age_years, **allowed)
+    first, second = label_maps_of((baseline, follow_up), scans, scheme=anatomy_labels)
+    return ReadCase(
+        inputs=(baseline, follow_up),
+        scans=scans,
+        labelled=(first, second),
+        level=level,
+        disc_at=disc_at,
+        anatomy_labels=anatomy_labels,
+        allowed=allowed,
+        seconds=time.perf_counter() - began,
+    )
 
-    With masks the result holds what is found without them as well (`CaseResult.automatic`).
+
+def read_masks(read: ReadCase, baseline: Path | None, follow_up: Path | None) -> Masks:
+    """Read the fragments that a person drew; None where there is no file.
+
+    Raises:
+        MaskError: see `mri_resorb.io.masks.read_fragment_mask`.
     """
-    dates = _placed((baseline, follow_up), level=level, disc_at=disc_at, labelled=labelled)
+    return _mask(baseline, read.scans[0]), _mask(follow_up, read.scans[1])
+
+
+def place_case(read: ReadCase) -> PlacedCase:
+    """Find the disc at both dates, and measure the fragment that is found without a person.
+
+    Raises:
+        NotLumbarSpineError: a study shows no lumbar spine.
+    """
+    began = time.perf_counter()
+    dates = place_dates(read.scans, level=read.level, disc_at=read.disc_at, labelled=read.labelled)
     points, errors = measure_dates(*dates)
-    automatic = _compared(level, *points, errors=(errors[0], errors[1]))
-    if not any(masks):
-        return automatic
-    points, errors = measure_dates(*dates, masks=masks)
-    drawn = [_drawn(*of) for of in zip(points, masks, DRAWN, strict=True)]
-    return replace(_compared(level, *drawn, errors=(errors[0], errors[1])), automatic=automatic)
+    return PlacedCase(
+        read=read,
+        dates=(dates[0], dates[1]),
+        automatic=compared(read.level, points[0], points[1], errors=(errors[0], errors[1])),
+        seconds=read.seconds + time.perf_counter() - began,
+    )
+
+
+def measure_masks(placed: PlacedCase, *, masks: Masks = (None, None)) -> CaseResult:
+    """Measure fragments that a person drew; a date without one keeps the automatic fragment.
+
+    Args:
+        masks: of both dates, 0-1, float32, on the scans' grids.
+
+    Returns:
+        The result; with masks it holds what is found without them as well, in `automatic`.
+    """
+    began = time.perf_counter()
+    case = placed.automatic
+    if any(masks):
+        points, errors = measure_dates(*placed.dates, masks=masks)
+        first, second = (_drawn(*of) for of in zip(points, masks, DRAWN, strict=True))
+        case = compared(placed.read.level, first, second, errors=(errors[0], errors[1]))
+        case = replace(case, automatic=placed.automatic)
+    given = {
+        f"{name}_{what}": value is not None
+        for what, values in (("mask", masks), ("anatomy", placed.read.labelled))
+        for name, value in zip(NAMES, values, strict=True)
+    }
+    return replace(
+        case,
+        inputs=placed.read.inputs,
+        provenance=provenance_of(
+            placed.seconds + time.perf_counter() - began,
+            parameters={
+                "level": str(placed.read.level),
+                "disc_at": placed.read.disc_at,
+                **given,
+                "anatomy_labels": placed.read.anatomy_labels,
+                **placed.read.allowed,
+            },
+            inputs=placed.read.sha256,
+        ),
+    )
 
 
 def _drawn(point: TimePoint, mask: sitk.Image | None, code: str) -> TimePoint:
@@ -200,107 +289,9 @@ def _drawn(point: TimePoint, mask: sitk.Image | None, code: str) -> TimePoint:
     return replace(point, drawn=mask, warnings=(*point.warnings, Remark(code)))
 
 
-def _placed(
-    scans: Sequence[Scan],
-    *,
-    level: Level,
-    disc_at: Point | None,
-    labelled: Sequence[LabelledAnatomy | None],
-) -> tuple[Placed | Refused, ...]:
-    """From pixels to the disc of every date in one frame."""
-    sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)  # a thread a date is enough
-    seen = for_each_date(_anatomy, scans, labelled)
-    discs = for_each_date(find_discs, [anatomy for _, anatomy in seen])
-    names = [maps.disc_at if maps else {} for maps in labelled]
-    located = _located(discs, level=level, disc_at=disc_at, names=names)
-    return share_frame(
-        *for_each_date(place, [scan for scan, _ in seen], [anatomy for _, anatomy in seen], located)
-    )
-
-
-def _anatomy(scan: Scan, labelled: LabelledAnatomy | None) -> tuple[Scan, Anatomy]:
-    """The scan with what is to be said of its anatomy, and the anatomy."""
-    if labelled is None:
-        return scan, find_anatomy(scan.image)
-    anatomy, remarks = complete(labelled, scan.image)
-    return replace(scan, warnings=(*scan.warnings, *remarks)), anatomy
-
-
-def _located(
-    discs: Sequence[tuple[Disc, ...]],
-    *,
-    level: Level,
-    disc_at: Point | None,
-    names: Sequence[Names],
-) -> list[Found | Remark]:
-    """The disc at each date: that of the first, and those of the others beside it."""
-    pairs = [
-        locate_pair(discs[0], other, level=level, disc_at_mm=disc_at, named=(names[0], other_names))
-        for other, other_names in zip(discs[1:], names[1:], strict=True)
-    ]
-    first = next((pair[0] for pair in pairs if isinstance(pair[0], Found)), pairs[0][0])
-    return [first, *(pair[1] for pair in pairs)]
-
-
-def _compared(
-    level: Level,
-    baseline: TimePoint,
-    follow_up: TimePoint,
-    *,
-    errors: tuple[VolumeError | None, VolumeError | None],
-) -> CaseResult:
-    points = (baseline, follow_up)
-    dates = (baseline.scan.date, follow_up.scan.date)
-    days = (dates[1] - dates[0]).days if dates[0] and dates[1] else None
-    return CaseResult(
-        level=level,
-        level_source=next((p.disc.source for p in points if p.disc), "counted"),
-        patient=baseline.scan.patient,
-        interval_days=days,
-        baseline=baseline,
-        follow_up=follow_up,
-        change=find_change(*points, errors=errors, interval_days=days),
-        reasons=tuple(dict.fromkeys(p.reason for p in points if p.reason)),
-        warnings=tuple(dict.fromkeys(w for p in points for w in p.warnings)),
-    )
-
-
 def _study(given: StudyInput | Path | str) -> StudyInput:
     return given if isinstance(given, StudyInput) else StudyInput(Path(given))
 
 
-def _masks(studies: Sequence[StudyInput], scans: Sequence[Scan]) -> list[sitk.Image | None]:
-    return [
-        read_fragment_mask(study.fragment_mask, scan=scan) if study.fragment_mask else None
-        for study, scan in zip(studies, scans, strict=True)
-    ]
-
-
-def _label_maps(
-    studies: Sequence[StudyInput], scans: Sequence[Scan], *, scheme: LabelScheme | None
-) -> list[LabelledAnatomy | None]:
-    return [
-        read_label_maps(study.anatomy, scan=scan, scheme=scheme) if study.anatomy else None
-        for study, scan in zip(studies, scans, strict=True)
-    ]
-
-
-def _digests(scans: Sequence[Scan], labelled: Sequence[LabelledAnatomy | None]) -> list[list[str]]:
-    return [
-        [*scan.sha256, *(maps.sha256 if maps else ())]
-        for scan, maps in zip(scans, labelled, strict=True)
-    ]
-
-
-def _provenance(
-    began: float, *, parameters: Mapping[str, object], inputs: Mapping[str, list[str]]
-) -> dict[str, object]:
-    return {
-        "mri_resorb": mri_resorb.__version__,
-        "definitions": DEFINITIONS_VERSION,
-        "weights_sha256": weights_sha256(),
-        "python": platform.python_version(),
-        "parameters": dict(parameters),
-        "input_sha256": dict(inputs),
-        "run_seconds": round(time.perf_counter() - began, 3),
-    }
+def _mask(path: Path | None, scan: Scan) -> sitk.Image | None:
+    return None if path is None else read_fragment_mask(path, scan=scan)

@@ -8,7 +8,14 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from mri_resorb.case import follow_up as compare
+from mri_resorb.case import (
+    PlacedCase,
+    ReadCase,
+    measure_masks,
+    place_case,
+    read_case,
+    read_masks,
+)
 from mri_resorb.errors import ResultsError
 from mri_resorb.io.inputs import INPUTS_NAME, read_inputs
 from mri_resorb.io.results import (
@@ -47,22 +54,42 @@ def remeasure(
             measured, or an earlier mask is gone.
         InputError: as `mri_resorb.follow_up`; among them MaskError for a mask that does not fit.
     """
-    before = _read_result(folder)
+    before = read_result(folder)
+    read = _read_again(folder, before=before, baseline=baseline, follow_up=follow_up)
+    masks = read_masks(
+        read,
+        _mask(baseline_mask, before.baseline, folder=folder, which="baseline"),
+        _mask(follow_up_mask, before.follow_up, folder=folder, which="follow_up"),
+    )
+    return reviewed(measure_masks(place_case(read), masks=masks), by=reviewed_by)
+
+
+def place_again(folder: Path) -> PlacedCase:
+    """What a run measured, read and placed anew, for masks to be measured on it.
+
+    Raises:
+        ResultsError, InputError: as `remeasure`.
+    """
+    before = read_result(folder)
+    return place_case(_read_again(folder, before=before, baseline=None, follow_up=None))
+
+
+def reviewed(case: CaseResult, *, by: str | None) -> CaseResult:
+    """The result with who corrected its masks, where that is told, and that it was now."""
+    return replace(case, review=Review(by, datetime.now(UTC).replace(microsecond=0)))
+
+
+def _read_again(
+    folder: Path, *, before: FollowUpDocument, baseline: Path | None, follow_up: Path | None
+) -> ReadCase:
+    """The studies of a result, the same ones, and what was asked of them."""
     studies = _studies(folder, before=before, baseline=baseline, follow_up=follow_up)
     parameters = before.provenance.get("parameters")
     asked = parameters if isinstance(parameters, dict) else {}
     point = asked.get("disc_at")
-    case = compare(
-        replace(
-            studies[0],
-            date=before.baseline.date,
-            fragment_mask=_mask(baseline_mask, before.baseline, folder=folder, which="baseline"),
-        ),
-        replace(
-            studies[1],
-            date=before.follow_up.date,
-            fragment_mask=_mask(follow_up_mask, before.follow_up, folder=folder, which="follow_up"),
-        ),
+    read = read_case(
+        replace(studies[0], date=before.baseline.date),
+        replace(studies[1], date=before.follow_up.date),
         level=before.level,
         disc_at=(point[0], point[1], point[2]) if isinstance(point, list) else None,  # type: ignore[arg-type]
         sex=before.patient.sex,
@@ -71,16 +98,21 @@ def remeasure(
         allow_same_date=bool(asked.get("allow_same_date")),
         allow_different_patients=bool(asked.get("allow_different_patients")),
     )
-    if case.provenance["input_sha256"] != before.provenance.get("input_sha256"):
+    if read.sha256 != before.provenance.get("input_sha256"):
         raise ResultsError(
             f"The studies are not the ones that {folder / RESULT_NAME} was measured from: their "
             "files differ. Name the right ones with --baseline and --follow-up, or start anew with "
             "mri-resorb run."
         )
-    return replace(case, review=Review(reviewed_by, datetime.now(UTC).replace(microsecond=0)))
+    return read
 
 
-def _read_result(folder: Path) -> FollowUpDocument:
+def read_result(folder: Path) -> FollowUpDocument:
+    """The result document of a folder that a run left.
+
+    Raises:
+        ResultsError: there is none.
+    """
     path = folder / RESULT_NAME
     if not path.is_file():
         raise ResultsError(f"{folder} holds no {RESULT_NAME}; give the folder that a run left.")

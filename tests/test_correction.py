@@ -10,11 +10,9 @@ from pathlib import Path
 
 import pytest
 import SimpleITK as sitk
-from case_results import case_result
 from dicom_case import dicom_case
 from typer.testing import CliRunner, Result
 
-import mri_resorb.correction
 from mri_resorb.cli import app
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.result_folder import write_results
@@ -109,11 +107,10 @@ def test_other_studies_than_those_measured_are_refused(result: Path, smaller: Pa
     assert (result / "result.json").read_bytes() == before
 
 
-def test_files_that_changed_are_not_the_ones_measured(
-    result: Path, smaller: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    other = replace(case_result(), provenance={"input_sha256": {"baseline": [], "follow_up": []}})
-    monkeypatch.setattr(mri_resorb.correction, "compare", lambda *_, **__: other)
+def test_files_that_changed_are_not_the_ones_measured(result: Path, smaller: Path) -> None:
+    measured = json.loads((result / "result.json").read_text("utf-8"))
+    measured["provenance"]["input_sha256"]["baseline"][0] = "0" * 64
+    (result / "result.json").write_text(json.dumps(measured), encoding="utf-8")
     done = remeasure(result, "--baseline-mask", smaller)
     assert done.exit_code == 1
     assert "not the ones" in done.stderr
