@@ -47,6 +47,10 @@ def said_in_the_package() -> tuple[set[str], set[str]]:
     for file in PACKAGE.rglob("*.html"):
         for text in re.findall(r"[\"']([a-z0-9.-]+)[\"']", file.read_text(encoding="utf-8")):
             (begun if text.endswith("-") else whole).add(text)
+    for file in (PACKAGE / "service" / "web" / "static").glob("*.js"):
+        script = file.read_text(encoding="utf-8")
+        whole.update(re.findall(r"\"([a-z0-9._-]+)\"", script))
+        begun.update(re.findall(r"`([a-z]+\.[a-z-]*-)\$\{", script))
     return whole, begun
 
 
@@ -107,7 +111,7 @@ def test_each_sentence_is_said_somewhere_and_none_else() -> None:
         text
         for text in whole - begun
         if re.fullmatch(r"[a-z]+\.[a-z0-9-]+", text)
-        and not text.endswith((".txt", ".json", ".html"))
+        and not text.endswith((".txt", ".json", ".html", ".css"))
         and text.split(".")[0] in SECTIONS
         and text not in catalogue(Language.EN)
     }

@@ -14,6 +14,7 @@ from typing import Annotated, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, model_validator
 from pydantic_core import to_jsonable_python
 
+from mri_resorb.languages import Language
 from mri_resorb.model import (
     Band,
     CaseResult,
@@ -55,6 +56,8 @@ class RemarkDocument(Document):
 
     code: str
     message: str
+    translations: dict[str, str] = {}
+    """The same words in the other languages, by ISO 639-1 code."""
 
 
 class PatientDocument(Document):
@@ -170,15 +173,15 @@ class ReviewDocument(Document):
     at: datetime
 
 
-class FollowUpDocument(Document):
-    """Two studies of one person compared at one lumbar level."""
-
 class SignatureDocument(Document):
     """Who accepted the result as a reader, and when."""
 
     name: str
     at: datetime
 
+
+class FollowUpDocument(Document):
+    """Two studies of one person compared at one lumbar level."""
 
     model_config = ConfigDict(title=SCHEMA)
 
@@ -196,10 +199,10 @@ class SignatureDocument(Document):
     automatic: AutomaticDocument | None = None
     """Where masks of a person were measured, the figures without them."""
     review: ReviewDocument | None = None
+    signature: SignatureDocument | None = None
     provenance: dict[str, JsonValue]
 
     @model_validator(mode="after")
-    signature: SignatureDocument | None = None
     def _gives_no_change_it_does_not_know(self) -> Self:
         change = self.change
         figures = (change.resorption_percent, change.absolute_cm3, change.percent_per_day)
@@ -245,14 +248,14 @@ def document(case: CaseResult) -> FollowUpDocument:
         change=_change(case.change),
         automatic=_automatic(case.automatic) if case.automatic else None,
         review=(ReviewDocument(by=case.review.by, at=case.review.at) if case.review else None),
-        provenance=to_jsonable_python(dict(case.provenance)),
-    )
-
         signature=(
             SignatureDocument(name=case.signature.name, at=case.signature.at)
             if case.signature
             else None
         ),
+        provenance=to_jsonable_python(dict(case.provenance)),
+    )
+
 
 def drawn_mask_name(which: Which) -> str:
     """File name of the mask that a person drew for a date, as it was given."""
@@ -343,7 +346,18 @@ def _migration(fragment: Fragment | None) -> MigrationDocument | None:
 
 
 def _remarks(remarks: tuple[Remark, ...]) -> tuple[RemarkDocument, ...]:
-    return tuple(RemarkDocument(code=remark.code, message=remark.text()) for remark in remarks)
+    return tuple(
+        RemarkDocument(
+            code=remark.code,
+            message=remark.text(),
+            translations={
+                str(language): remark.text(language)
+                for language in Language
+                if language is not Language.EN
+            },
+        )
+        for remark in remarks
+    )
 
 
 if __name__ == "__main__":

@@ -10,6 +10,7 @@ from case_results import UNKNOWN, absent, case_result, changed, refused, time_po
 from pydantic import ValidationError
 
 from mri_resorb.io.results import FollowUpDocument, document, schema
+from mri_resorb.languages import Language
 from mri_resorb.model import (
     CaseResult,
     Change,
@@ -112,7 +113,10 @@ def test_unknown_is_null_and_never_zero() -> None:
     )
     made = read(case)
     assert made["status"] == "undetermined"
-    assert made["reasons"] == [{"code": REASON.code, "message": REASON.text()}]
+    translations = {"ru": REASON.text(Language.RU), "kk": REASON.text(Language.KK)}
+    assert made["reasons"] == [
+        {"code": REASON.code, "message": REASON.text(), "translations": translations}
+    ]
     assert made["patient"] == {"id": None, "sex": None, "age_years": None}
     assert made["interval"] is None
     assert made["baseline"]["volume_cm3"]["value"] == 1.2
