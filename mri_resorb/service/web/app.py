@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
 
 import mri_resorb
@@ -19,13 +19,19 @@ from mri_resorb.service.reception import Deidentify
 from mri_resorb.service.settings import Settings
 from mri_resorb.service.store import Store
 from mri_resorb.service.web import problems
-from mri_resorb.service.web.access import check_exposure, is_local, is_secure
+from mri_resorb.service.web.access import (
+    admin,
+    check_exposure,
+    is_local,
+    is_secure,
+    reader,
+)
 from mri_resorb.service.web.corrections import Corrections
 from mri_resorb.service.web.events import Events
 from mri_resorb.service.web.journal import Journal
 from mri_resorb.service.web.preparation import Preparation
 from mri_resorb.service.web.routes import audit as audit_routes
-from mri_resorb.service.web.routes import cases, files, masks, session, studies, words
+from mri_resorb.service.web.routes import cases, files, health, masks, session, studies, words
 from mri_resorb.service.web.routes.studies import MOST_UPLOADS
 from mri_resorb.service.web.security import Guard
 
@@ -76,8 +82,11 @@ def create_app(
     app.state.deidentify = deidentify
     app.state.uploads = asyncio.Semaphore(MOST_UPLOADS)
     problems.install(app)
-    for routes in (session, cases, files, masks, studies, audit_routes, words):
+    for routes in (session, health, words):  # `session` asks itself who it is
         app.include_router(routes.router)
+    for routes in (cases, files, masks, studies):  # asked before anything else is looked at
+        app.include_router(routes.router, dependencies=[Depends(reader)])
+    app.include_router(audit_routes.router, dependencies=[Depends(admin)])
     app.mount("/", StaticFiles(directory=STATIC_FOLDER, html=True, check_dir=False))
     app.add_middleware(
         Guard,

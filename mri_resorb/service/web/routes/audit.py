@@ -1,17 +1,17 @@
-"""The audit log, for admins; and whether the service is well, for anybody."""
+"""The audit log, for admins."""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 
 from mri_resorb.service.audit import Entry, Verified, entries, verify
-from mri_resorb.service.web.access import Admin, StoreOf, admin
+from mri_resorb.service.web.access import Admin, StoreOf
 from mri_resorb.service.web.documents import Document
 from mri_resorb.service.web.journal import Journal
 
-router = APIRouter(prefix="/api", tags=["audit"])
+router = APIRouter(prefix="/api/audit", tags=["audit"])
 
 
 class AuditDocument(Document):
@@ -20,13 +20,7 @@ class AuditDocument(Document):
     entries: list[Entry]
 
 
-class HealthDocument(Document):
-    """It answers, and its database too."""
-
-    status: Literal["ok"] = "ok"
-
-
-@router.get("/audit")
+@router.get("")
 def read(
     request: Request,
     visitor: Admin,
@@ -41,16 +35,8 @@ def read(
         return AuditDocument(entries=entries(connection, before=before, limit=limit))
 
 
-@router.get("/audit/verification", dependencies=[Depends(admin)])
+@router.get("/verification")
 def verification(store: StoreOf) -> Verified:
     """Whether each entry is as it was written."""
     with store.reading() as connection:
         return verify(connection)
-
-
-@router.get("/health")
-def health(store: StoreOf) -> HealthDocument:
-    """Whether the service answers."""
-    with store.reading() as connection:
-        connection.execute("SELECT 1 FROM cases LIMIT 1")
-    return HealthDocument()
