@@ -6,14 +6,16 @@ import hashlib
 import math
 from collections.abc import Sequence
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
-import nibabel as nib
 import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.errors import GeometryError, InputError, PixelDataError
 from mri_resorb.model import FloatArray
+
+if TYPE_CHECKING:
+    import nibabel as nib
 
 NIFTI_SUFFIXES = (".nii", ".nii.gz")
 ITK_SUFFIXES = (".nrrd", ".mha")
@@ -46,6 +48,8 @@ def read_volume_file(path: Path) -> tuple[sitk.Image, str]:
 
 
 def _read_nifti(path: Path) -> sitk.Image:
+    import nibabel as nib  # a third of a second, which DICOM need not wait for
+
     try:
         image = cast(nib.Nifti1Image, nib.load(path))
         shape, kind = _without_single(image.shape), image.get_data_dtype().kind
