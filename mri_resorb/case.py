@@ -14,7 +14,8 @@ from mri_resorb.errors import NoStudyError
 from mri_resorb.io.label_tables import LabelScheme
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.studies import read_pair, read_studies
-from mri_resorb.measure.dates import measure_dates
+from mri_resorb.measure.dates import find_materials, measure_dates
+from mri_resorb.measure.fragment import Material
 from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.model import (
     CaseResult,
@@ -176,12 +177,14 @@ class PlacedCase:
 
     Attributes:
         dates: in one disc frame, each with its scan and anatomy; or refused, whatever the mask.
+        materials: the disc material that is found at each.
         automatic: what is measured without the masks of a person.
         seconds: how long it took from the beginning of the reading.
     """
 
     read: ReadCase
     dates: tuple[Placed | Refused, Placed | Refused]
+    materials: tuple[Material | None, ...]
     automatic: CaseResult
     seconds: float
 
@@ -235,10 +238,12 @@ def place_case(read: ReadCase) -> PlacedCase:
     """
     began = time.perf_counter()
     dates = place_dates(read.scans, level=read.level, disc_at=read.disc_at, labelled=read.labelled)
-    points, errors = measure_dates(*dates)
+    materials = find_materials(*dates)
+    points, errors = measure_dates(*dates, found=materials)
     return PlacedCase(
         read=read,
         dates=(dates[0], dates[1]),
+        materials=materials,
         automatic=compared(read.level, points[0], points[1], errors=(errors[0], errors[1])),
         seconds=read.seconds + time.perf_counter() - began,
     )
@@ -256,7 +261,7 @@ def measure_masks(placed: PlacedCase, *, masks: Masks = (None, None)) -> CaseRes
     began = time.perf_counter()
     case = placed.automatic
     if any(masks):
-        points, errors = measure_dates(*placed.dates, masks=masks)
+        points, errors = measure_dates(*placed.dates, found=placed.materials, masks=masks)
         first, second = (_drawn(*of) for of in zip(points, masks, DRAWN, strict=True))
         case = compared(placed.read.level, first, second, errors=(errors[0], errors[1]))
         case = replace(case, automatic=placed.automatic)

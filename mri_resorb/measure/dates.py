@@ -43,16 +43,24 @@ CENTRAL_MM = 5.0
 """A level not covered this far to both sides is not called free of herniation."""
 
 
+def find_materials(*dates: Placed | Refused) -> tuple[Material | None, ...]:
+    """The disc material at every date, as the network sees it; None where the date is refused."""
+    return tuple(for_each_date(_automatic, dates))
+
+
 def measure_dates(
-    *dates: Placed | Refused, masks: Sequence[sitk.Image | None] | None = None
+    *dates: Placed | Refused,
+    found: Sequence[Material | None] | None = None,
+    masks: Sequence[sitk.Image | None] | None = None,
 ) -> tuple[tuple[TimePoint, ...], tuple[VolumeError | None, ...]]:
     """Measure the fragment at every date, within the dates' united footprint.
 
     Args:
+        found: what `find_materials` found, where it is known already.
         masks: fragments drawn by a person on the scans' grids; measured instead of the automatic.
     """
     masks = masks or [None] * len(dates)
-    materials = for_each_date(_material, dates, masks)
+    materials = for_each_date(_material, dates, found or find_materials(*dates), masks)
     shared = _shared_part([m for m in materials if m is not None], drawn=any(masks))
     measured = for_each_date(partial(_measured, shared=shared), dates, materials, masks)
     return tuple(point for point, _ in measured), tuple(error for _, error in measured)
@@ -96,13 +104,18 @@ def _shared_part(materials: list[Material], *, drawn: bool) -> _SharedPart | Non
     return _SharedPart(footprint & ~outside, covered, pieces, left_out_cm3)
 
 
-def _material(date: Placed | Refused, mask: sitk.Image | None) -> Material | None:
+def _automatic(date: Placed | Refused) -> Material | None:
     if isinstance(date, Refused):
         return None
-    material = find_material(anatomy=date.anatomy, frame=date.frame, boundary=date.boundary)
-    if mask is None:
-        return material
-    return material_of_mask(mask, frame=date.frame, boundary=date.boundary, automatic=material)
+    return find_material(anatomy=date.anatomy, frame=date.frame, boundary=date.boundary)
+
+
+def _material(
+    date: Placed | Refused, found: Material | None, mask: sitk.Image | None
+) -> Material | None:
+    if isinstance(date, Refused) or found is None or mask is None:
+        return found
+    return material_of_mask(mask, frame=date.frame, boundary=date.boundary, automatic=found)
 
 
 def _refused(date: Refused) -> tuple[TimePoint, None]:
