@@ -104,6 +104,7 @@ def _check_peer(event: evt.Event, node: DicomNode) -> None:
     if not allowed:
         _log.warning("An association was rejected: its AE title or address is not among the peers.")
         event.assoc.acse.send_reject(*_REJECTED)
+        event.assoc.kill()  # once the rejection is out
 
 
 def _title(event: evt.Event) -> str:

@@ -8,7 +8,9 @@ nobody was told of, and is removed at the next start.
 from __future__ import annotations
 
 import hashlib
+import io
 import os
+import re
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,7 +18,6 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
-from pydicom.uid import UID
 
 from mri_resorb.errors import RefusedInstanceError
 from mri_resorb.io.attributes import text_of
@@ -42,7 +43,9 @@ STORAGE_CLASSES = (
 """MR Image, Enhanced MR Image and Legacy Converted Enhanced MR Image Storage."""
 
 LONGEST_TEXT = 64
-"""Of a PatientID (PS3.5 6.2, LO)."""
+"""Of a UID and of a PatientID (PS3.5 6.2, UI and LO)."""
+
+_UID = re.compile(r"(0|[1-9]\d*)(\.(0|[1-9]\d*))*", re.ASCII)
 
 Deidentify = Callable[[pydicom.Dataset], pydicom.Dataset]
 
@@ -151,7 +154,7 @@ def _read(path: Path) -> tuple[Header, str]:
         raise RefusedInstanceError("It is not an MR image: it is in colour.")
     header = found.frames[0].header
     for uid in (sop_uid, header.study, header.series):
-        if not (0 < len(uid) <= 64 and UID(uid).is_valid):
+        if len(uid) > LONGEST_TEXT or not _UID.fullmatch(uid):
             raise RefusedInstanceError("It has no valid instance, series or study UID.")
     if stated != sop_uid:
         raise RefusedInstanceError("Its data set is not the object that it was announced as.")
@@ -205,8 +208,6 @@ def _keep(
 
 
 def _deidentified(content: bytes, deidentify: Deidentify) -> bytes:
-    import io
-
     try:
         with quiet_pydicom():
             made: Any = deidentify(pydicom.dcmread(io.BytesIO(content)))
