@@ -16,6 +16,7 @@ from __future__ import annotations
 import os
 import secrets
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -134,6 +135,10 @@ END;
 """
 
 
+_THREAD = threading.local()
+"""`open`: folder and connection of the transaction that this thread is in."""
+
+
 @dataclass(frozen=True)
 class Store:
     """A service's folder; may be used by several threads and processes.
@@ -150,24 +155,45 @@ class Store:
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """A connection whose changes are on disk when the block is left, or undone if it raises.
 
-        Rows are `sqlite3.Row`. One transaction writes at a time.
+        Rows are `sqlite3.Row`. One transaction writes at a time; one that is begun within another
+        of the same thread is a part of it, so that a change and its audit entry stand or fall
+        together.
         """
+        outer = self._within()
+        if outer is not None:
+            yield outer
+            return
         with closing(_connect(self.folder)) as connection:
             connection.execute("BEGIN IMMEDIATE")
+            _THREAD.open = (self.folder, connection)
             try:
                 yield connection
             except BaseException:
                 connection.execute("ROLLBACK")
                 raise
-            connection.execute("COMMIT")
+            else:
+                connection.execute("COMMIT")
+            finally:
+                _THREAD.open = None
 
     @contextmanager
     def reading(self) -> Iterator[sqlite3.Connection]:
-        """A connection that sees one state of all tables, and waits for nobody."""
+        """A connection that sees one state of all tables, and waits for nobody.
+
+        Within a transaction of the same thread it sees what that has changed.
+        """
+        outer = self._within()
+        if outer is not None:
+            yield outer
+            return
         with closing(_connect(self.folder)) as connection:
             connection.execute("BEGIN")
             yield connection
             connection.execute("ROLLBACK")
+
+    def _within(self) -> sqlite3.Connection | None:
+        folder, connection = getattr(_THREAD, "open", None) or (None, None)
+        return connection if folder == self.folder else None
 
     def create_tables(self, script: str) -> None:
         """Run another module's `CREATE TABLE IF NOT EXISTS` and the like, once at its start."""

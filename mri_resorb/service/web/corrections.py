@@ -6,6 +6,7 @@ revision that was corrected: whatever ends halfway leaves the case as it was.
 
 from __future__ import annotations
 
+import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +18,7 @@ from mri_resorb.io.result_folder import write_results
 from mri_resorb.io.results import Which, drawn_mask_name
 from mri_resorb.languages import Language
 from mri_resorb.outputs import DATES
+from mri_resorb.service.audit import Action, Detail, append
 from mri_resorb.service.cases import Case, correct, job_folder, new_result_folder, result_folder
 from mri_resorb.service.measured import KeptCases, remeasured
 from mri_resorb.service.store import Store, new_id
@@ -60,7 +62,9 @@ class Corrections:
         mask = self.store.folder / "incoming" / f"{new_id()}.nii"
         try:
             mask.write_bytes(unpacked_mask(content, most_voxels=most_voxels))
-            return self._measure(case, masks={**self._drawn(case), date: mask}, by=by)
+            told: dict[str, Detail] = {"date": date, "sha256": hashlib.sha256(content).hexdigest()}
+            masks = {**self._drawn(case), date: mask}
+            return self._measure(case, masks=masks, by=by, action="corrected", told=told)
         except MaskError as error:
             raise MaskError(str(error).replace(str(mask), "The mask")) from error
         finally:
@@ -76,10 +80,12 @@ class Corrections:
         if date not in drawn:
             return case
         del drawn[date]
+        action: Action = "correction removed"
+        told: dict[str, Detail] = {"date": date}
         if drawn:
-            return self._measure(case, masks=drawn, by=by)
+            return self._measure(case, masks=drawn, by=by, action=action, told=told)
         automatic = job_folder(self.store, case)
-        return correct(self.store, case.id, revision=case.revision, result=automatic)
+        return self._put_in_place(case, automatic, by=by, action=action, told=told)
 
     def _drawn(self, case: Case) -> dict[Which, Path]:
         """The masks of persons that the case has now."""
@@ -91,7 +97,15 @@ class Corrections:
             if (folder / drawn_mask_name(date)).is_file()
         }
 
-    def _measure(self, case: Case, *, masks: dict[Which, Path], by: str) -> Case:
+    def _measure(
+        self,
+        case: Case,
+        *,
+        masks: dict[Which, Path],
+        by: str,
+        action: Action,
+        told: dict[str, Detail],
+    ) -> Case:
         result = remeasured(
             self.kept.placed(job_folder(self.store, case)),
             baseline_mask=masks.get("baseline"),
@@ -101,7 +115,21 @@ class Corrections:
         folder = new_result_folder(self.store, case)
         try:
             write_results(result, folder, language=self.language)
-            return correct(self.store, case.id, revision=case.revision, result=folder)
+            return self._put_in_place(case, folder, by=by, action=action, told=told)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)
             raise
+
+    def _put_in_place(
+        self, case: Case, folder: Path, *, by: str, action: Action, told: dict[str, Detail]
+    ) -> Case:
+        with self.store.transaction() as connection:
+            changed = correct(self.store, case.id, revision=case.revision, result=folder)
+            append(
+                connection,
+                who=by,
+                action=action,
+                subject=case.id,
+                details={**told, "revision": changed.revision},
+            )
+        return changed

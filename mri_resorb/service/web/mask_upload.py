@@ -16,6 +16,7 @@ _HEADER_BYTES = 348
 _MOST_BYTES_A_VOXEL = 8
 _SLACK_BYTES = 2**20
 """Header and extensions."""
+_FARTHEST_MM = 1e5
 
 
 def unpacked_mask(content: bytes, *, most_voxels: int) -> bytes:
@@ -57,6 +58,7 @@ def _check(content: bytes, *, most_voxels: int) -> None:
         shape = tuple(int(count) for count in header.get_data_shape())
         item_bytes = header.get_data_dtype().itemsize
         offset = int(header.get_data_offset())
+        affine = header.get_best_affine()
     except Exception as error:  # a header of chance bytes can fail in any way
         raise MaskError("The mask is no NIfTI file; give .nii or .nii.gz.") from error
     voxels = int(np.prod(shape, dtype=object)) if shape else 0
@@ -64,6 +66,8 @@ def _check(content: bytes, *, most_voxels: int) -> None:
         raise MaskError("The mask is no NIfTI file of one part; give .nii or .nii.gz.")
     if not 0 < voxels <= most_voxels:
         raise MaskError("The mask has more voxels than the series that is measured.")
+    if not np.all(np.abs(affine) < _FARTHEST_MM) or np.linalg.det(affine[:3, :3]) == 0:
+        raise MaskError("The mask does not say where it lies.")  # or lies where nobody is
     if offset + voxels * item_bytes > len(content):
         raise MaskError("The mask is cut off.")
 

@@ -6,7 +6,9 @@ quotes what was sent, and the log of a fault holds the kind of it and the place,
 
 from __future__ import annotations
 
+import errno
 import logging
+import sqlite3
 from collections.abc import Mapping
 from http import HTTPStatus
 from pathlib import Path
@@ -137,6 +139,7 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_malformed)
     app.add_exception_handler(HTTPException, _on_http)
     app.add_exception_handler(OSError, _on_os_error)
+    app.add_exception_handler(sqlite3.OperationalError, _on_database_error)
 
 
 def _on_problem(_: Request, error: Exception) -> JSONResponse:
@@ -179,8 +182,26 @@ def _on_http(_: Request, error: Exception) -> JSONResponse:
 
 
 def _on_os_error(_: Request, error: Exception) -> JSONResponse:
-    import errno
-
     if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS):
         return answer(no_room())
+    return answer_to_fault(error)
+
+
+def _on_database_error(_: Request, error: Exception) -> JSONResponse:
+    code = getattr(error, "sqlite_errorcode", None)
+    if code is not None and code & 0xFF in (
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_IOERR,
+    ):
+        return answer(no_room())
+    if code is not None and code & 0xFF == sqlite3.SQLITE_BUSY:
+        return answer(
+            Problem(
+                HTTPStatus.SERVICE_UNAVAILABLE,
+                "too-many-requests",
+                "The service is busy; try again in a few seconds.",
+                headers={"Retry-After": "5"},
+            )
+        )
     return answer_to_fault(error)

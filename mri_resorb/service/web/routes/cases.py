@@ -113,18 +113,18 @@ def change_level(
     store: StoreOf,
 ) -> CaseDocument:
     """Measure another level, or the disc at a point, anew; corrections are dropped."""
-    with on_revision(store, case_id, revision):
+    with on_revision(store, case_id, revision), store.transaction():
         case = set_level(
             store, case_id, level=wanted.level, disc_at=wanted.disc_at, revision=revision
         )
-    _journal(request).did(
-        visitor.name,
-        "level changed",
-        case_id,
-        level=str(wanted.level),
-        pointed=int(wanted.disc_at is not None),
-        revision=case.revision,
-    )
+        _journal(request).did(
+            visitor.name,
+            "level changed",
+            case_id,
+            level=str(wanted.level),
+            pointed=int(wanted.disc_at is not None),
+            revision=case.revision,
+        )
     return tagged(case, response)
 
 
@@ -139,11 +139,11 @@ def put_signature(
     store: StoreOf,
 ) -> CaseDocument:
     """Accept the result; it goes to the PACS where one is set."""
-    with on_revision(store, case_id, revision):
+    with on_revision(store, case_id, revision), store.transaction():
         case = sign(store, case_id, account=visitor.name, name=signature.name, revision=revision)
-    _journal(request).did(
-        visitor.name, "signed", case_id, name=signature.name, revision=case.revision
-    )
+        _journal(request).did(
+            visitor.name, "signed", case_id, name=signature.name, revision=case.revision
+        )
     return tagged(case, response)
 
 
@@ -157,9 +157,9 @@ def take_signature_back(
     store: StoreOf,
 ) -> CaseDocument:
     """Open a signed case again; what was sent stays where it went."""
-    with on_revision(store, case_id, revision):
+    with on_revision(store, case_id, revision), store.transaction():
         case = reopen(store, case_id, revision=revision)
-    _journal(request).did(visitor.name, "reopened", case_id, revision=case.revision)
+        _journal(request).did(visitor.name, "reopened", case_id, revision=case.revision)
     return tagged(case, response)
 
 
@@ -168,16 +168,18 @@ def send(
     case_id: CaseId, request: Request, response: Response, visitor: Reader, store: StoreOf
 ) -> CaseDocument:
     """Send a signed case now, or again."""
-    case = send_again(store, case_id)
-    _journal(request).did(visitor.name, "sending asked", case_id, revision=case.revision)
+    with store.transaction():
+        case = send_again(store, case_id)
+        _journal(request).did(visitor.name, "sending asked", case_id, revision=case.revision)
     return tagged(case, response)
 
 
 @router.delete("/cases/{case_id}", status_code=HTTPStatus.NO_CONTENT)
 def delete(case_id: CaseId, request: Request, visitor: Admin, store: StoreOf) -> Response:
     """Forget a case and its results; the studies stay."""
-    delete_case(store, case_id)
-    _journal(request).did(visitor.name, "deleted", case_id)
+    with store.transaction():
+        _journal(request).did(visitor.name, "deleted", case_id)
+        delete_case(store, case_id)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 from fastapi import APIRouter, Request, Response
 from pydantic import JsonValue
 from starlette.concurrency import run_in_threadpool
@@ -17,7 +15,6 @@ from mri_resorb.service.web.access import Reader, StoreOf
 from mri_resorb.service.web.bodies import read_body
 from mri_resorb.service.web.corrections import Corrections
 from mri_resorb.service.web.documents import CaseDocument, Document
-from mri_resorb.service.web.journal import Journal
 from mri_resorb.service.web.mask_upload import MOST_PACKED_BYTES
 from mri_resorb.service.web.revisions import CaseId, Revision, on_revision, tagged
 
@@ -59,15 +56,6 @@ async def correct(
         with on_revision(store, case_id, revision) as case:
             _check_open(case)
             changed = corrections.put(case, date=date, content=content, by=visitor.name)
-        journal: Journal = request.app.state.journal
-        journal.did(
-            visitor.name,
-            "corrected",
-            case_id,
-            date=date,
-            sha256=hashlib.sha256(content).hexdigest(),
-            revision=changed.revision,
-        )
         return _corrected(store, changed, response)
 
     return await run_in_threadpool(work)
@@ -88,11 +76,6 @@ def take_back(
     with on_revision(store, case_id, revision) as case:
         _check_open(case)
         changed = corrections.remove(case, date=date, by=visitor.name)
-    if changed.revision != revision:
-        journal: Journal = request.app.state.journal
-        journal.did(
-            visitor.name, "correction removed", case_id, date=date, revision=changed.revision
-        )
     return _corrected(store, changed, response)
 
 
