@@ -167,7 +167,7 @@ export class CasePage {
 
   painted() {
     this.toolbar.update();
-    this.said.textContent = this.hasUnmeasured ? say("page.unmeasured") : "";
+    this.said.textContent = "";
     this.showFoot();
   }
 

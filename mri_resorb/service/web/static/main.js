@@ -1,7 +1,6 @@
 /** The page: who reads, in which language, and what is shown: the work list or a case. */
 
 import { currentSession, onSignedOut, signOut } from "./api.js";
-import { CasePage } from "./case_page.js";
 import { element } from "./dom.js";
 import { connect, disconnect } from "./live.js";
 import { signInPage } from "./sign_in.js";
@@ -49,10 +48,16 @@ async function show() {
     return;
   }
   const [, id] = location.hash.match(/^#\/cases\/([\w-]+)$/) ?? [];
-  shown = id ? new CasePage(id, session, announce) : new WorkList(announce);
+  shown = id ? await casePage(id) : new WorkList(announce);
   main.replaceChildren(shown.element);
   main.dataset.shows = id ? "case" : "list";
   await shown.open();
+}
+
+/** The viewer is big: it is loaded with the first case, not before the work list. */
+async function casePage(id) {
+  const { CasePage } = await import("./case_page.js");
+  return new CasePage(id, session, announce);
 }
 
 function showFrame() {

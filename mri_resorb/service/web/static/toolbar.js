@@ -26,7 +26,7 @@ export class Toolbar {
       { class: "toolbar", role: "group", "aria-label": say("page.tools") },
       this.tools(),
       this.brushSize(),
-      element("div", { class: "group" }, this.undoButton, this.measureButton, this.automaticButton),
+      element("div", { class: "group" }, this.measureButton, this.automaticButton),
       this.fragmentStyle(),
       this.looking(),
     );
@@ -81,6 +81,7 @@ export class Toolbar {
       { class: "group" },
       element("label", { for: "brush-size" }, say("page.brush-size")),
       this.size,
+      this.undoButton,
     );
   }
 
@@ -124,7 +125,7 @@ export class Toolbar {
       { class: "group" },
       icon("page.zoom-in", "+", () => this.pair.zoom(1.25)),
       icon("page.zoom-out", "−", () => this.pair.zoom(0.8)),
-      button("page.view-reset", () => this.pair.reset()),
+      icon("page.view-reset", "⟲", () => this.pair.reset()),
     );
   }
 }

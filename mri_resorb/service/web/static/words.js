@@ -78,12 +78,24 @@ export function longDate(iso) {
 /** An ISO date in figures, for tables. */
 export function shortDate(iso) {
   if (!iso) return "–";
-  return format(iso, { day: "2-digit", month: "2-digit", year: "numeric", timeZone: "UTC" });
+  return inFigures(iso, { timeZone: "UTC" });
 }
 
 /** A moment in the reader's own time. */
 export function moment(iso) {
   return format(iso, { dateStyle: "long", timeStyle: "short" });
+}
+
+/** A moment in figures, for tables. */
+export function shortMoment(iso) {
+  return inFigures(iso, { hour: "2-digit", minute: "2-digit" });
+}
+
+/** 15.03.2021; in English 2021-03-15, which nobody takes for another day. */
+function inFigures(iso, options) {
+  const locale = language === "en" ? "sv-SE" : "ru";
+  const date = { day: "2-digit", month: "2-digit", year: "numeric" };
+  return new Intl.DateTimeFormat(locale, { ...date, ...options }).format(new Date(iso));
 }
 
 function format(iso, options) {

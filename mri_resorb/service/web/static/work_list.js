@@ -4,7 +4,7 @@ import { getCase, listCases } from "./api.js";
 import { element } from "./dom.js";
 import { personInWords, stateInWords, verdictInWords } from "./findings.js";
 import { listen } from "./live.js";
-import { decimal, estimate, moment, say, shortDate } from "./words.js";
+import { decimal, estimate, say, shortDate, shortMoment } from "./words.js";
 
 const STATES = [
   "measured", "running", "queued", "waiting", "failed", "signed", "sending", "sent", "send_failed",
@@ -23,7 +23,7 @@ const COLUMNS = {
   volume: { name: "page.column-volume", key: (of) => of.baseline?.volume_cm3?.value ?? -1, cell: volumeCell },
   resorption: { name: "page.column-resorption", key: (of) => of.resorption_percent?.value ?? -Infinity, cell: resorptionCell },
   verdict: { name: "page.column-verdict", key: (of) => of.verdict ?? "", cell: verdictCell },
-  changed: { name: "page.column-changed", key: (of) => of.changed_at, cell: (of) => [moment(of.changed_at)] },
+  changed: { name: "page.column-changed", key: (of) => of.changed_at, cell: (of) => [shortMoment(of.changed_at)] },
 };
 
 export class WorkList {
