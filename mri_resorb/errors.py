@@ -53,6 +53,10 @@ class NotLumbarSpineError(InputError):
     """The segmentation sees no lumbar spine in the image."""
 
 
+class UnsuitableScanError(InputError):
+    """A lumbar spine is seen, but not as in a sharp T2."""
+
+
 class MaskError(InputError):
     """A mask from outside that does not fit its scan."""
 
@@ -115,3 +119,15 @@ class PacsError(InputError):
 
 class AccountError(InputError):
     """An account or token of the service that cannot be made, changed or found."""
+
+
+class KeyFileError(InputError):
+    """A key for de-identification that cannot be read or written."""
+
+
+class NotDeidentifiableError(InputError):
+    """A DICOM instance of which no de-identified one can be made."""
+
+
+class BurnedInError(NotDeidentifiableError):
+    """A picture that may show the patient's name; others of its series may, too."""

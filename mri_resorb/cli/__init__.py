@@ -15,10 +15,11 @@ from mri_resorb.cli.agreement import agreement
 from mri_resorb.cli.batch import batch
 from mri_resorb.cli.claim import claim
 from mri_resorb.cli.cohort import cohort
+from mri_resorb.cli.deidentify import deidentify
 from mri_resorb.cli.remeasure import remeasure
 from mri_resorb.cli.run import run
-from mri_resorb.cli.trajectory import trajectory
 from mri_resorb.cli.serve import serve
+from mri_resorb.cli.trajectory import trajectory
 
 app = typer.Typer(
     add_completion=False,

@@ -17,10 +17,10 @@ from mri_resorb.io.stacks import Stack
 Weighting = Literal["T2", "T1", "PD", "other", "unknown"]
 
 _OTHER_CONTRAST = re.compile(
-    r"\b(loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|dwi|adc|diff|myelo\w*)\b"
-    r"|t2 ?(\*|star)"
+    r"\b(?:loc|locali[sz]er|scout|survey|3[ -]?plane|calibration|dwi|adc|diff)\b|\bmyelo"
+    r"|t2 ?(?:\*|star)"
 )
-_FAT_SUPPRESSED = re.compile(r"stir|tirm|spair|spir\b|\bfs\b|fat[ -]?(sat|sup)|\bwater\b|\bw\b")
+_FAT_SUPPRESSED = re.compile(r"stir|tirm|spair|spir\b|\bfs\b|fat[ -]?(?:sat|sup)|\bwater\b|\bw\b")
 _T2 = re.compile(r"t2|stir|tirm")
 _T1 = re.compile(r"t1")
 _OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|\bhip|pelv")

@@ -184,10 +184,7 @@ def _decode(content: bytes, *, place: Phrase) -> tuple[npt.NDArray[np.float32], 
     try:
         with quiet_pydicom():
             dataset = pydicom.dcmread(io.BytesIO(content), force=True)
-            # Files without meta information do not say how they are written; the reader saw it.
-            if "TransferSyntaxUID" not in dataset.file_meta:
-                dataset.file_meta.TransferSyntaxUID = _read_syntax(dataset)
-            stored = pixel_array(dataset, raw=True)
+            stored = stored_pixels(dataset)
             if int(dataset.get("NumberOfFrames", 1) or 1) == 1:
                 stored = stored[np.newaxis]
             values = stored.astype(np.float32)
@@ -200,6 +197,17 @@ def _decode(content: bytes, *, place: Phrase) -> tuple[npt.NDArray[np.float32], 
             f"{place}: its pixels are cut off or cannot be decoded; copy the study again, or "
             "export it without compression."
         ) from error
+
+
+def stored_pixels(dataset: pydicom.FileDataset) -> npt.NDArray[np.generic]:
+    """The stored values of all frames of a dataset that was read from a file; may raise anything.
+
+    Where the file has no meta information, the dataset gets the transfer syntax that it was read
+    by, which nothing else says.
+    """
+    if "TransferSyntaxUID" not in dataset.file_meta:
+        dataset.file_meta.TransferSyntaxUID = _read_syntax(dataset)
+    return pixel_array(dataset, raw=True)
 
 
 def _read_syntax(dataset: pydicom.FileDataset) -> UID:

@@ -1,0 +1,1 @@
+"""Studies without the person: DICOM PS3.15 Annex E, by a list of what may stay."""
