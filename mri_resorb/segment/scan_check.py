@@ -1,0 +1,116 @@
+"""Whether a scan is one that can be measured: a lumbar spine, T2-weighted, sharp.
+
+What the files say of plane and weighting is judged in `mri_resorb.io`; here the picture itself is,
+since volume files say nothing and headers may be wrong.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from mri_resorb.errors import NotLumbarSpineError
+
+FloatImage = npt.NDArray[np.float32]
+Mask = npt.NDArray[np.bool_]
+
+LEAST_CERTAINTY = 0.74
+"""Of what is called disc, the mean occupancy: 0.84-0.93 in training patients, whole and cropped,
+0.64 in a phantom of a head."""
+_DISC_HEIGHT_MOST_MM = 14.0
+_WALL_REACH_MM = 5.0
+
+
+@dataclass(frozen=True)
+class ScanMeasures:
+    """What a scan is judged by.
+
+    Attributes:
+        bone_cm3, disc_cm3, canal_cm3: amounts seen; of disc, what lies between bone and bone.
+        certainty: mean occupancy of what is called disc, 0 where nothing is.
+        fluid_to_disc: median signal of the canal over that of the discs, both above the darkest
+            percent of the scan; NaN where one is not seen.
+        edge_mm: how wide the step in signal at the front of the thecal sac is: its height over
+            its steepest slope, of the median profile; NaN where there is no step.
+    """
+
+    bone_cm3: float
+    disc_cm3: float
+    canal_cm3: float
+    certainty: float
+    fluid_to_disc: float
+    edge_mm: float
+
+
+def check_scan(
+    slices: FloatImage, classes: FloatImage, *, spacing_mm: tuple[float, float, float]
+) -> None:
+    """Refuse what cannot be measured.
+
+    Args:
+        slices: (slices, rows, columns) normalised intensities.
+        classes: (4, slices, rows, columns) occupancy of each structure.
+        spacing_mm: slices, rows, columns.
+
+    Raises:
+        NotLumbarSpineError: what a lumbar spine has is not seen in the image.
+        UnsuitableScanError: it is seen, but not as in a sharp T2.
+    """
+    seen = measure_scan(slices, classes, spacing_mm=spacing_mm)
+    sure = seen.certainty >= LEAST_CERTAINTY
+    if seen.bone_cm3 < 10 or seen.disc_cm3 < 2 or seen.canal_cm3 < 1 or not sure:
+        raise NotLumbarSpineError(
+            f"No lumbar spine is recognised in the image: {seen.bone_cm3:.0f} cm3 of vertebra, "
+            f"{seen.disc_cm3:.1f} cm3 of disc between vertebrae and {seen.canal_cm3:.1f} cm3 of "
+            f"canal are seen{'' if sure else ', not surely'}; give a sagittal T2 series of it."
+        )
+
+
+def measure_scan(
+    slices: FloatImage, classes: FloatImage, *, spacing_mm: tuple[float, float, float]
+) -> ScanMeasures:
+    """What `check_scan` judges by; same arguments."""
+    vertebra, disc, canal, sacrum = classes >= 0.5
+    bone = vertebra | sacrum
+    # Amounts alone do not tell: in a picture of something else the network may see some of each,
+    # but not in a spine's order, and not surely.
+    rows = round(_DISC_HEIGHT_MOST_MM / spacing_mm[1])
+    between = disc & _bone_within(bone, rows) & _bone_within(bone[:, ::-1], rows)[:, ::-1]
+    voxel_cm3 = float(np.prod(spacing_mm)) / 1000
+    return ScanMeasures(
+        bone_cm3=float(bone.sum()) * voxel_cm3,
+        disc_cm3=float(between.sum()) * voxel_cm3,
+        canal_cm3=float(canal.sum()) * voxel_cm3,
+        certainty=float(classes[1][disc].mean()) if disc.any() else 0.0,
+        fluid_to_disc=_fluid_to_disc(slices, disc=classes[1] > 0.9, canal=classes[2] > 0.9),
+        edge_mm=_edge_mm(slices, canal=canal, column_mm=spacing_mm[2]),
+    )
+
+
+def _bone_within(bone: Mask, rows: int) -> Mask:
+    """Where bone lies no more than so many rows above (axis 1)."""
+    counted = np.pad(np.cumsum(bone, axis=1, dtype=np.int32), ((0, 0), (rows, 0), (0, 0)))
+    return np.asarray(counted[:, rows:] > counted[:, :-rows])
+
+
+def _fluid_to_disc(slices: FloatImage, *, disc: Mask, canal: Mask) -> float:
+    if not disc.any() or not canal.any():
+        return float("nan")
+    fluid, discs = float(np.median(slices[canal])), float(np.median(slices[disc]))
+    return fluid / max(discs, 1e-3)
+
+
+def _edge_mm(slices: FloatImage, *, canal: Mask, column_mm: float) -> float:
+    reach = round(_WALL_REACH_MM / column_mm)
+    first = np.argmax(canal, axis=2)
+    kept = canal.any(axis=2) & (first >= reach) & (first < canal.shape[2] - reach)
+    k, row = np.nonzero(kept)
+    if k.size < 50:
+        return float("nan")
+    columns = first[k, row][:, None] + np.arange(-reach, reach)
+    profile = np.median(slices[k[:, None], row[:, None], columns], axis=0)
+    height = float(profile[reach:].max() - profile[:reach].min())
+    slope = float(np.diff(profile).max()) / column_mm
+    return height / slope if height > 0 and slope > 0 else float("nan")
