@@ -53,6 +53,13 @@ Kind = Literal[
     "about:blank",
 ]
 
+_KINDS: Mapping[HTTPStatus, Kind] = {
+    HTTPStatus.NOT_FOUND: "not-found",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too-large",
+    HTTPStatus.BAD_REQUEST: "malformed",
+}
+"""Of what the framework itself answers."""
+
 _LOG = logging.getLogger(__name__)
 
 
@@ -177,7 +184,7 @@ def _on_malformed(_: Request, error: Exception) -> JSONResponse:
 def _on_http(_: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
     status = HTTPStatus(error.status_code)
-    kind: Kind = "not-found" if status is HTTPStatus.NOT_FOUND else "about:blank"
+    kind: Kind = _KINDS.get(status, "about:blank")
     return answer(Problem(status, kind, f"{status.phrase}.", headers=error.headers))
 
 

@@ -13,6 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
+from fastapi import HTTPException
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -129,9 +130,6 @@ class Guard:
                 await answer(refusal)(scope, receive, sending)
             else:
                 await self._app(scope, self._limited(scope, receive), sending)
-        except Problem as problem:  # from the limit of the body, where nothing caught it
-            if not status:
-                await answer(problem)(scope, receive, sending)
         except Exception as error:
             response = answer_to_fault(error)
             if not status:
@@ -174,8 +172,8 @@ class Guard:
             nonlocal taken
             message = await receive()
             taken += len(message.get("body", b""))
-            if taken > MOST_SMALL_BODY_BYTES:
-                raise too_large(MOST_SMALL_BODY_BYTES)
+            if taken > MOST_SMALL_BODY_BYTES:  # what FastAPI passes on while it reads a body
+                raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE)
             return message
 
         return limited
