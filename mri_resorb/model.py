@@ -222,13 +222,15 @@ class LocatedDisc:
     Attributes:
         centre_mm: centre of the disc, LPS.
         source: how it was found: counted up from the sacrum, a point, or a label map.
-        remark: what was seen ("lowest disc above the sacrum taken as L5-S1"), a sentence.
+        remark: what was seen ("lowest mobile disc taken as L5-S1"), a sentence.
+        certainty: that the name is right, 0-1, where it was counted (see `segment.lumbosacral`).
     """
 
     level: Level
     centre_mm: Point
     source: LevelSource
     remark: Phrase
+    certainty: float | None = None
 
 
 @dataclass(frozen=True)

@@ -131,7 +131,13 @@ def time_point(
         ),
         status="measured",
         anatomy=parts,
-        disc=LocatedDisc(Level.L3_L4, DISC_CENTRE, "counted", Phrase("disc.counted", {"discs": 5})),
+        disc=LocatedDisc(
+            Level.L3_L4,
+            DISC_CENTRE,
+            "counted",
+            Phrase("disc.counted", {"discs": 5, "level": Level.L3_L4, "percent": 93.0}),
+            0.93,
+        ),
         frame=DiscFrame(BACK_OF_DISC, np.array([[0.0, 1, 0], [1, 0, 0], [0, 0, 1]])),
         fragment=Fragment(
             occupancy=occupancy,

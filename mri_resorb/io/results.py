@@ -131,6 +131,7 @@ class DateDocument(Document):
     disc_at: Point | None
     """Centre of the disc that was measured, patient mm (LPS)."""
     disc_remark: str | None
+    disc_certainty: float | None = None
     fragment_mask: str | None
     """File beside this one: NIfTI, the series' own grid, occupancy 0-1."""
     mask_source: MaskSource = "automatic"
@@ -295,6 +296,7 @@ def _date(point: TimePoint, *, which: Which) -> DateDocument:
         canal_compromise_percent=fragment.canal_compromise_percent if fragment else None,
         disc_at=point.disc.centre_mm if point.disc else None,
         disc_remark=point.disc.remark.text() if point.disc else None,
+        disc_certainty=point.disc.certainty if point.disc else None,
         fragment_mask=fragment_mask_name(which) if fragment else None,
         mask_source="automatic" if point.drawn is None else "person",
         anatomy_mask=anatomy_mask_name(which),

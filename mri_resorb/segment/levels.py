@@ -14,13 +14,18 @@ import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.languages import Phrase, Value
-from mri_resorb.model import FloatArray, Level, LevelSource, LocatedDisc, Point, Remark
+from mri_resorb.model import Level, LevelSource, LocatedDisc, Point, Remark
 from mri_resorb.segment.discs import Disc
+from mri_resorb.segment.lumbosacral import (
+    LEAST_CERTAINTY,
+    LevelNotFoundError,
+    certainty_upwards,
+    lumbosacral_disc,
+)
 
 Names = Mapping[Level, Point]
 
 _POINT_TOLERANCE_MM = 8.0
-_NEIGHBOUR_DISTANCE_MM = (18.0, 60.0)
 _ROW_DIFFERENCE_MOST_MM = 5.0
 
 
@@ -30,14 +35,6 @@ class Found:
 
     disc: Disc
     located: LocatedDisc
-
-
-class LevelNotFoundError(Exception):
-    """The level cannot be named safely; carries the reason as a `Remark`."""
-
-    def __init__(self, code: str, **values: Value) -> None:
-        super().__init__(code)
-        self.reason = Remark(code, values)
 
 
 def locate_pair(
@@ -79,17 +76,26 @@ def locate_pair(
     source: LevelSource = "labels" if all(named) else "counted"
     first: int | None = None
     try:
-        first = _named(baseline, named[0], level) if named[0] else _counted(baseline, level)
-        at_baseline: Found | Remark = _found(baseline, first, level=level, source=source)
+        first, certainty = _by_itself(baseline, named[0], level)
+        at_baseline: Found | Remark = _found(
+            baseline, first, level=level, source=source, certainty=certainty
+        )
     except LevelNotFoundError as error:
         at_baseline = error.reason
     try:
-        second = _named(follow_up, named[1], level) if named[1] else _counted(follow_up, level)
+        second, certainty = _by_itself(follow_up, named[1], level)
         if first is not None:
             _check_alike(baseline, first, follow_up, second)
     except LevelNotFoundError as error:
         return at_baseline, error.reason
-    return at_baseline, _found(follow_up, second, level=level, source=source)
+    return at_baseline, _found(follow_up, second, level=level, source=source, certainty=certainty)
+
+
+def _by_itself(discs: tuple[Disc, ...], names: Names, level: Level) -> tuple[int, float | None]:
+    """The disc in one date's row, and how sure its name is; None by a label map's names."""
+    if names:
+        return _named(discs, names, level), None
+    return _counted(discs, level)
 
 
 def _found_and_found_again(
@@ -113,13 +119,22 @@ def _found_and_found_again(
     return at_known, _found(other, second, level=level, source=source)
 
 
-def _found(discs: tuple[Disc, ...], index: int, *, level: Level, source: LevelSource) -> Found:
-    remark = {
-        "counted": Phrase("disc.counted", {"discs": len(discs)}),
-        "point": Phrase("disc.at-point", {"level": level, "discs": len(discs)}),
-        "labels": Phrase("disc.labels", {"level": level, "discs": len(discs)}),
-    }[source]
-    return Found(discs[index], LocatedDisc(level, discs[index].centre_mm, source, remark))
+def _found(
+    discs: tuple[Disc, ...],
+    index: int,
+    *,
+    level: Level,
+    source: LevelSource,
+    certainty: float | None = None,
+) -> Found:
+    said = {"counted": "disc.counted", "point": "disc.at-point", "labels": "disc.labels"}[source]
+    values: dict[str, Value] = {"level": level, "discs": len(discs)}
+    if certainty is not None:
+        values["percent"] = 100 * certainty
+    remark = Phrase(said, values)
+    return Found(
+        discs[index], LocatedDisc(level, discs[index].centre_mm, source, remark, certainty)
+    )
 
 
 def _named(discs: tuple[Disc, ...], names: Names, level: Level) -> int:
@@ -138,19 +153,23 @@ def _named(discs: tuple[Disc, ...], names: Names, level: Level) -> int:
     return index
 
 
-def _counted(discs: tuple[Disc, ...], level: Level) -> int:
+def _counted(discs: tuple[Disc, ...], level: Level) -> tuple[int, float]:
+    """The disc by its number above the sacrum, and how sure that name is."""
     lowest = lumbosacral_disc(discs)
-    index = lowest + level.discs_above_sacrum
-    _check_row(discs[lowest : index + 1], level=level)
+    index = lowest.index + level.discs_above_sacrum
+    certainty = lowest.certainty * certainty_upwards(discs[lowest.index : index + 1])
+    if certainty < LEAST_CERTAINTY:
+        raise LevelNotFoundError("level-count-doubtful", level=level)
     if index >= len(discs):
-        raise LevelNotFoundError("level-not-in-view", level=level, discs=len(discs) - lowest)
-    return index
+        seen = len(discs) - lowest.index
+        raise LevelNotFoundError("level-not-in-view", level=level, discs=seen)
+    return index, certainty
 
 
 def _same_disc(baseline: tuple[Disc, ...], index: int, follow_up: tuple[Disc, ...]) -> int:
     """The follow-up's disc as many above the sacrum; by its neighbours where that is not known."""
     try:
-        second = index - lumbosacral_disc(baseline) + lumbosacral_disc(follow_up)
+        second = index - lumbosacral_disc(baseline).index + lumbosacral_disc(follow_up).index
     except LevelNotFoundError:
         return most_alike(baseline, index, follow_up)
     if not 0 <= second < len(follow_up):
@@ -268,29 +287,3 @@ def _disc_at(discs: tuple[Disc, ...], point: Point) -> int:
     if distances[nearest] > _POINT_TOLERANCE_MM:
         raise LevelNotFoundError("no-disc-at-point", distance_mm=_POINT_TOLERANCE_MM)
     return nearest
-
-
-def lumbosacral_disc(discs: tuple[Disc, ...]) -> int:
-    """Index of the disc that rests on the sacrum.
-
-    Raises:
-        LevelNotFoundError: no sacrum is seen under a disc, it is doubtful, or there is a disc
-            below the first sacral segment (a suspected transitional vertebra).
-    """
-    on_sacrum = [k for k, disc in enumerate(discs) if disc.sacrum_below > 0.5]
-    if not on_sacrum:
-        raise LevelNotFoundError("sacrum-not-seen")
-    index = on_sacrum[-1]
-    if index > 0 or len(on_sacrum) > 1:
-        raise LevelNotFoundError("transitional-anatomy")
-    if discs[index].sacrum_below < 0.8:
-        raise LevelNotFoundError("sacrum-doubtful")
-    return index
-
-
-def _check_row(discs: tuple[Disc, ...], *, level: Level) -> None:
-    centres: FloatArray = np.array([disc.centre_mm for disc in discs])
-    steps = np.linalg.norm(np.diff(centres, axis=0), axis=1)
-    low, high = _NEIGHBOUR_DISTANCE_MM
-    if np.any((steps < low) | (steps > high)):
-        raise LevelNotFoundError("level-count-doubtful", level=level)
