@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import atexit
 import shutil
+import socket
 import sqlite3
 import tempfile
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -27,7 +29,7 @@ from mri_resorb.service.cases import summarise
 from mri_resorb.service.settings import Settings
 from mri_resorb.service.store import Store, new_id, now, open_store
 from mri_resorb.service.web.access import CSRF_HEADER
-from mri_resorb.service.web.app import create_app
+from mri_resorb.service.web.app import create_app, server
 
 LOOPBACK = "http://127.0.0.1:8765"
 PASSWORD = "correct horse battery"
@@ -74,6 +76,26 @@ def running(folder: Path, settings: Settings | None = None) -> Iterator[Service]
     store = open_store(folder)
     with TestClient(create_app(store, settings or Settings()), base_url=LOOPBACK) as client:
         yield Service(store, client)
+    store.close()
+
+
+@contextmanager
+def served(folder: Path, settings: Settings | None = None) -> Iterator[tuple[Store, str, int]]:
+    """A service that listens on a port of its own: its store, host and port."""
+    store = open_store(folder)
+    settings = settings or Settings()
+    listener = server(create_app(store, settings), settings)
+    with socket.socket() as bound:
+        bound.bind((settings.host, 0))
+        bound.listen()
+        host, port = bound.getsockname()
+        thread = threading.Thread(target=listener.run, kwargs={"sockets": [bound]})
+        thread.start()
+        try:
+            yield store, host, port
+        finally:
+            listener.should_exit = True
+            thread.join()
     store.close()
 
 

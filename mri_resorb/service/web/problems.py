@@ -9,7 +9,7 @@ from __future__ import annotations
 import errno
 import logging
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from pathlib import Path
 from typing import Literal
@@ -161,8 +161,15 @@ def _on_input_error(_: Request, error: Exception) -> JSONResponse:
         return answer(Problem(HTTPStatus.CONFLICT, "wrong-state", str(error)))
     if isinstance(error, (StoreError, OutputError)):
         return answer(no_room())
-    if isinstance(error, ResultsError):  # of our own results, so no fault of the request
-        return answer_to_fault(error)
+    if isinstance(error, ResultsError):  # of our own, whose message says where it lies
+        return answer(
+            Problem(
+                HTTPStatus.CONFLICT,
+                "wrong-state",
+                "What this case was measured from has changed or is gone; set its level to have "
+                "it measured again.",
+            )
+        )
     return answer(Problem(HTTPStatus.UNPROCESSABLE_ENTITY, "unusable", str(error)))
 
 
@@ -171,7 +178,7 @@ def _on_malformed(_: Request, error: Exception) -> JSONResponse:
     faults = error.errors()
     if any(fault["loc"][0] == "path" for fault in faults):
         return answer(Problem(HTTPStatus.NOT_FOUND, "not-found", "There is nothing here."))
-    places = sorted({".".join(str(part)[:40] for part in fault["loc"]) for fault in faults})
+    places = sorted({_place(fault["loc"], kind=fault["type"]) for fault in faults})
     return answer(
         Problem(
             HTTPStatus.UNPROCESSABLE_ENTITY,
@@ -179,6 +186,12 @@ def _on_malformed(_: Request, error: Exception) -> JSONResponse:
             f"The request is wrong at {', '.join(places[:5])}.",
         )
     )
+
+
+def _place(location: Sequence[int | str], *, kind: str) -> str:
+    """Where in a request something is wrong, in our own words: a key that is none may be a name."""
+    known = location[:-1] if kind == "extra_forbidden" else location
+    return ".".join(str(part) for part in known)
 
 
 def _on_http(_: Request, error: Exception) -> JSONResponse:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
+from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from mri_resorb.model import Level
@@ -190,21 +192,19 @@ def delete(case_id: CaseId, request: Request, visitor: Admin, store: StoreOf) ->
 )
 async def events(request: Request, visitor: Reader) -> StreamingResponse:
     """Changes of cases as they happen: `{id, state, step, revision}`; state may be `deleted`."""
-    from starlette.concurrency import run_in_threadpool
-
     told: Events = request.app.state.events
     if told.is_full:
         raise Problem(
             HTTPStatus.TOO_MANY_REQUESTS, "too-many-requests", "Too many pages listen already."
         )
-    known = request.headers.get("last-event-id", "")
+    known = re.fullmatch(r"[0-9]{1,15}", request.headers.get("last-event-id", ""))
 
     async def may_still() -> bool:
         found = await run_in_threadpool(find_visitor, request)
         return found is not None and found.name == visitor.name
 
     return StreamingResponse(
-        told.listen(since=int(known) if known.isdecimal() else None, may_still=may_still),
+        told.listen(since=int(known[0]) if known else None, may_still=may_still),
         media_type="text/event-stream",
         headers={"X-Accel-Buffering": "no"},
     )
