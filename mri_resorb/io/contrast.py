@@ -23,8 +23,10 @@ _OTHER_CONTRAST = re.compile(
 _FAT_SUPPRESSED = re.compile(r"stir|tirm|spair|spir\b|\bfs\b|fat[ -]?(?:sat|sup)|\bwater\b|\bw\b")
 _T2 = re.compile(r"t2|stir|tirm")
 _T1 = re.compile(r"t1")
-_OTHER_REGION = re.compile(r"cerv|c[ -]?spine|hws|thor|t[ -]?spine|bws|brain|head|knee|\bhip|pelv")
-_LUMBAR = re.compile(r"lumb|l[ -]?spine|lws|lsp|l-s")
+_OTHER_REGION = re.compile(
+    r"cerv|\bc[ -]?spine|hws|thor|\bt[ -]?spine|bws|brain|head|knee|\bhip|pelv"
+)
+_LUMBAR = re.compile(r"lumb|\bl[ -]?spine|lws|\blsp|l-s")
 
 
 def weighting(stack: Stack) -> Weighting:

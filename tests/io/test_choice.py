@@ -10,6 +10,7 @@ from dicom_files import AXIAL, CORONAL, Grid
 from pydicom.uid import CTImageStorage, generate_uid
 
 from mri_resorb.errors import NoStudyError, SeriesChoiceError
+from mri_resorb.io.contrast import names_other_region
 from mri_resorb.io.studies import read_study
 
 STUDY = generate_uid()
@@ -204,3 +205,20 @@ def test_only_ct(tmp_path: Path) -> None:
     _add(tmp_path, 5, SOPClassUID=CTImageStorage, Modality="CT")
     with pytest.raises(NoStudyError):
         read_study(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("words", "other"),
+    [
+        ("MR CERVICAL SPINE", True),
+        ("CERVICAL_SPINE W/O", True),
+        ("THORACIC SPINE", True),
+        ("C-SPINE", True),
+        ("MR LUMBAR SPINE", False),
+        ("L SPINE SAG T2", False),
+        ("THORACOLUMBAR SPINE", False),
+        ("MR SPINE", False),
+    ],
+)
+def test_regions_are_told_by_their_names(words: str, other: bool) -> None:
+    assert names_other_region(words) == other
