@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import io
+import os
 import shutil
+import signal
 import socket
+import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, replace
 from datetime import date
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dicom_files
+import pytest
 from case_results import case_result
 from pydicom.config import disable_value_validation
 from pydicom.dataset import Dataset, FileMetaDataset
@@ -99,8 +104,6 @@ def stand_in(baseline: StudyInput, follow_up: StudyInput, *, level: Level, **_: 
 
     How long it takes, in milliseconds, or how it ends, stands in the follow-up's StudyID.
     """
-    import os
-
     scans = read_pair(baseline, follow_up)
     behaviour = str(scans[1].frames[0].header.get("StudyID", "1"))
     if behaviour == "killed":
@@ -138,10 +141,6 @@ def write_settings(folder: Path, *, page: int, node: int, more: str = "") -> Non
 
 def dcmtk(name: str) -> str:
     """A program of dcmtk, not the one of the same name that pynetdicom brings."""
-    import os
-
-    import pytest
-
     beside_python = Path(sys.executable).parent
     folders = [one for one in os.environ["PATH"].split(os.pathsep) if Path(one) != beside_python]
     found = shutil.which(name, path=os.pathsep.join(folders))
@@ -151,13 +150,71 @@ def dcmtk(name: str) -> str:
     return str(found)
 
 
-def main() -> None:
-    """`main` of a service's process that measures by the stand-in."""
-    serve(Path(sys.argv[1]), tell=lambda line: print(line, flush=True), compare=stand_in)
+@dataclass
+class Killable:
+    """A service that measures by the stand-in, started and killed as often as one likes.
+
+    Attributes:
+        nursery: a process with all libraries loaded, which forks into the service: a start takes a
+            tenth of a second then.
+    """
+
+    nursery: subprocess.Popen[str]
+    pid: int = 0
+
+    def start(self) -> None:
+        """Start the service; returns when it listens."""
+        self._say("start")
+        self.pid = int(self._hear())
+        assert "page is at" in self._hear()
+
+    def kill(self) -> None:
+        """End it at once; returns when it is gone."""
+        os.kill(self.pid, signal.SIGKILL)
+        assert self._hear() == "gone"
+
+    def _say(self, word: str) -> None:
+        assert self.nursery.stdin is not None
+        self.nursery.stdin.write(f"{word}\n")
+        self.nursery.stdin.flush()
+
+    def _hear(self) -> str:
+        assert self.nursery.stdout is not None
+        return self.nursery.stdout.readline().strip()
 
 
-if __name__ == "__main__":
-    # Workers import the stand-in by this module's name, which `__main__` is not.
-    from service_studies import main as run
+@contextmanager
+def killable(folder: Path) -> Iterator[Killable]:
+    """A service on a folder, not yet started; killed at the end if it runs."""
+    here = Path(__file__).parent
+    with subprocess.Popen(
+        [sys.executable, "-c", "import service_studies; service_studies.nurse()", str(folder)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(here), "OMP_NUM_THREADS": "1"},
+    ) as nursery:
+        made = Killable(nursery)
+        try:
+            yield made
+        finally:
+            if made.pid:
+                with suppress(ProcessLookupError):
+                    os.kill(made.pid, signal.SIGKILL)
+            nursery.kill()
 
-    run()
+
+def nurse() -> None:
+    """`main` of the nursery: a line on standard input starts the service once more."""
+    import distributed  # noqa: F401 - what is loaded here need not be loaded at each start
+
+    from mri_resorb.service.web.app import create_app  # noqa: F401
+
+    for _ in sys.stdin:
+        pid = os.fork()
+        if pid == 0:
+            serve(Path(sys.argv[1]), tell=lambda line: print(line, flush=True), compare=stand_in)
+            os._exit(0)
+        print(pid, flush=True)
+        os.waitpid(pid, 0)
+        print("gone", flush=True)

@@ -254,9 +254,9 @@ def correct(store: Store, case_id: str, *, revision: int, result: Path) -> Case:
         StateError: another revision, or a state other than measured.
         ResultsError: there is no result in the folder.
     """
-    summary = summarise(read_result(result))
     with store.transaction() as connection:
         case = _expect(connection, case_id, revision, states=("measured",))
+        summary = summarise(read_result(result))
         _update(
             connection,
             case_id,
@@ -369,8 +369,9 @@ def queue(connection: sqlite3.Connection, case_id: str) -> None:
         (now(), case_id),
     )
     connection.execute(
-        "UPDATE cases SET state = 'queued', step = NULL, message = NULL, job = job + 1,"
-        " revision = revision + 1, changed_at = ? WHERE id = ?",
+        "UPDATE cases SET state = 'queued', step = NULL, message = NULL, result = NULL,"
+        " summary = NULL, reports = 'none', job = job + 1, revision = revision + 1,"
+        " changed_at = ? WHERE id = ?",
         (now(), case_id),
     )
     connection.execute(
