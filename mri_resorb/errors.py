@@ -131,3 +131,7 @@ class NotDeidentifiableError(InputError):
 
 class BurnedInError(NotDeidentifiableError):
     """A picture that may show the patient's name; others of its series may, too."""
+
+
+class ServiceError(InputError):
+    """A reading service that cannot be reached, or refuses what it is asked."""

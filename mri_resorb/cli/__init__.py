@@ -11,13 +11,17 @@ from typing import Annotated
 import typer
 
 from mri_resorb import __version__
+from mri_resorb.cli.account import account
 from mri_resorb.cli.agreement import agreement
+from mri_resorb.cli.audit import audit
 from mri_resorb.cli.batch import batch
 from mri_resorb.cli.claim import claim
 from mri_resorb.cli.cohort import cohort
 from mri_resorb.cli.deidentify import deidentify
+from mri_resorb.cli.fetch import fetch
 from mri_resorb.cli.remeasure import remeasure
 from mri_resorb.cli.run import run
+from mri_resorb.cli.send import send
 from mri_resorb.cli.serve import serve
 from mri_resorb.cli.trajectory import trajectory
 
@@ -63,4 +67,8 @@ app.command()(cohort)
 app.command()(agreement)
 app.command()(claim)
 app.command()(serve)
+app.add_typer(account, name="account")
+app.command()(audit)
+app.command()(send)
+app.command()(fetch)
 app.command()(deidentify)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import date
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -152,4 +153,13 @@ LanguageChoice = Annotated[
 
 JsonChoice = Annotated[
     bool, typer.Option("--json", help="Print the document instead of what people read.")
+]
+
+TokenFileChoice = Annotated[
+    Path | None,
+    typer.Option(
+        "--token-file",
+        metavar="FILE",
+        help="Holds the program's token, as `account token` shows it; or MRI_RESORB_TOKEN.",
+    ),
 ]

@@ -38,6 +38,7 @@ EVERYTHING = [
     ("DELETE", f"/api/cases/{CASE}/signature"),
     ("POST", f"/api/cases/{CASE}/sending"),
     ("GET", f"/api/cases/{CASE}/files/report.pdf"),
+    ("GET", f"/api/cases/{CASE}/files"),
     ("POST", "/api/studies"),
     ("GET", "/api/events"),
     ("GET", "/api/audit"),

@@ -22,6 +22,7 @@ from mri_resorb.outputs import (
 from mri_resorb.service.cases import Case, get_case, job_folder, result_folder
 from mri_resorb.service.store import Store
 from mri_resorb.service.web.access import Reader, StoreOf
+from mri_resorb.service.web.documents import Document
 from mri_resorb.service.web.journal import Journal
 from mri_resorb.service.web.preparation import Preparation
 from mri_resorb.service.web.problems import Problem
@@ -85,6 +86,29 @@ def mask(
     return _file(folder / fragment_mask_name(date), case=case)
 
 
+class FileDocument(Document):
+    """A file of a result."""
+
+    name: str
+    bytes: int
+
+
+@router.get("/files")
+def list_files(
+    case_id: CaseId, request: Request, visitor: Reader, store: StoreOf
+) -> list[FileDocument]:
+    """What may be fetched of the result."""
+    case = get_case(store, case_id)
+    folder = _result(store, case)
+    _check_written(case)
+    _tell(request, visitor.name, case, "files")
+    return [
+        FileDocument(name=name, bytes=(folder / name).stat().st_size)
+        for name in sorted(FILE_NAMES)
+        if (folder / name).is_file()
+    ]
+
+
 @router.get("/files/{name}", response_class=FileResponse)
 def file(
     case_id: CaseId, name: str, request: Request, visitor: Reader, store: StoreOf
@@ -94,13 +118,8 @@ def file(
         raise Problem(HTTPStatus.NOT_FOUND, "not-found", "There is no such file.")
     case = get_case(store, case_id)
     folder = _result(store, case)
-    if case.reports == "none" and name not in (RESULT_NAME, CASE_TEXT_NAME):
-        raise Problem(
-            HTTPStatus.SERVICE_UNAVAILABLE,
-            "being-made",
-            "The reports of this revision are being written; ask again in a few seconds.",
-            headers={"Retry-After": "2"},
-        )
+    if name not in (RESULT_NAME, CASE_TEXT_NAME):
+        _check_written(case)
     journal: Journal = request.app.state.journal
     journal.saw(visitor.name, "downloaded", case.id, file=name, revision=case.revision)
     answer = _file(folder / name, case=case)
@@ -118,6 +137,16 @@ def _result(store: Store, case: Case) -> Path:
     if folder is None:
         raise Problem(HTTPStatus.NOT_FOUND, "not-found", "The case is not measured yet.")
     return folder
+
+
+def _check_written(case: Case) -> None:
+    if case.reports == "none":
+        raise Problem(
+            HTTPStatus.SERVICE_UNAVAILABLE,
+            "being-made",
+            "The reports of this revision are being written; ask again in a few seconds.",
+            headers={"Retry-After": "2"},
+        )
 
 
 def _file(path: Path, *, case: Case) -> FileResponse:
