@@ -52,6 +52,24 @@ def test_the_list_is_not_sent_again_while_nothing_changes(service: Service) -> N
     assert changed.json()[0]["state"] == "signed"
 
 
+def test_the_list_follows_every_change(service: Service) -> None:
+    ids = [add_case(service.store) for _ in range(3)]
+    assert [line["id"] for line in service.client.get("/api/cases").json()] == ids[::-1]
+    cases.sign(service.store, ids[0], account="a", name="A", revision=0)
+    cases.delete_case(service.store, ids[1])
+    ids.append(add_case(service.store))
+    listed = service.client.get("/api/cases").json()
+    assert [(line["id"], line["state"]) for line in listed] == [
+        (ids[3], "measured"),
+        (ids[0], "signed"),
+        (ids[2], "measured"),
+    ]
+    with service.store.transaction() as connection:  # as after very many changes
+        connection.execute("UPDATE cases SET message = 'x'")
+        connection.execute("DELETE FROM changes WHERE number < (SELECT max(number) FROM changes)")
+    assert {line["message"] for line in service.client.get("/api/cases").json()} == {"x"}
+
+
 def test_the_list_is_made_without_opening_a_result(
     service: Service,
 ) -> None:

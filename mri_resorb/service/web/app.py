@@ -34,6 +34,7 @@ from mri_resorb.service.web.routes import audit as audit_routes
 from mri_resorb.service.web.routes import cases, files, health, masks, session, studies, words
 from mri_resorb.service.web.routes.studies import MOST_UPLOADS
 from mri_resorb.service.web.security import Guard
+from mri_resorb.service.web.work_list import WorkList
 
 STATIC_FOLDER = Path(__file__).parent / "static"
 
@@ -75,7 +76,7 @@ def create_app(
     app.state.settings = settings
     app.state.journal = Journal(store)
     app.state.events = Events(store)
-    app.state.work_list = cases.WorkList(store)
+    app.state.work_list = WorkList(store)
     corrections = Corrections(store, KeptCases(), read_pipeline(settings.pipeline).language)
     app.state.corrections = corrections
     app.state.preparation = Preparation(corrections.prepare)

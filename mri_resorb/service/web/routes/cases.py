@@ -3,37 +3,32 @@
 from __future__ import annotations
 
 import re
-import threading
 from http import HTTPStatus
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat, TypeAdapter
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, FiniteFloat
 from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from mri_resorb.model import Level
 from mri_resorb.service.cases import (
-    all_cases,
     delete_case,
     get_case,
-    latest_change,
     reopen,
     send_again,
     set_level,
     sign,
 )
-from mri_resorb.service.store import Store
 from mri_resorb.service.web.access import Admin, Person, Reader, StoreOf, find_visitor
-from mri_resorb.service.web.documents import CaseDocument, case_document
+from mri_resorb.service.web.documents import CaseDocument
 from mri_resorb.service.web.events import Events
 from mri_resorb.service.web.journal import Journal
 from mri_resorb.service.web.problems import Problem
 from mri_resorb.service.web.revisions import CaseId, Revision, on_revision, tagged
+from mri_resorb.service.web.work_list import WorkList
 
 router = APIRouter(prefix="/api", tags=["cases"])
-
-_LIST = TypeAdapter(list[CaseDocument])
 
 
 class LevelDocument(BaseModel):
@@ -60,25 +55,6 @@ class SignatureDocument(BaseModel):
 
     name: Annotated[str, Field(min_length=1, max_length=64), AfterValidator(_printable)]
     """At most 64 characters, as DICOM's person names."""
-
-
-class WorkList:
-    """The list as it is sent, kept until a case changes: pages ask for it often."""
-
-    def __init__(self, store: Store) -> None:
-        self._store = store
-        self._lock = threading.Lock()
-        self._made_at = -1
-        self._content = b""
-
-    def content(self) -> tuple[int, bytes]:
-        """Number of the latest change, and the JSON."""
-        with self._lock:
-            number = latest_change(self._store)
-            if number != self._made_at:
-                self._content = _LIST.dump_json([case_document(c) for c in all_cases(self._store)])
-                self._made_at = number
-            return number, self._content
 
 
 @router.get("/cases", response_model=list[CaseDocument])
