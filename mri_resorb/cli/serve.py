@@ -49,6 +49,7 @@ def _check_packages() -> None:
 def _log_to_screen() -> None:
     """Our own lines alone, which name nobody; those of libraries may."""
     import logging
+    import threading
     import warnings
 
     logging.getLogger().addHandler(logging.NullHandler())
@@ -59,3 +60,6 @@ def _log_to_screen() -> None:
     ours.addHandler(lines)
     ours.setLevel(logging.INFO)
     ours.propagate = False
+    threading.excepthook = lambda told: ours.error(
+        "A thread ended by %s; what others do goes on.", told.exc_type.__name__
+    )

@@ -14,7 +14,6 @@ from contextlib import contextmanager
 
 from pydicom.uid import (
     JPEG2000,
-    DeflatedExplicitVRLittleEndian,
     ExplicitVRBigEndian,
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
@@ -39,12 +38,13 @@ SUCCESS, OUT_OF_RESOURCES, CANNOT_UNDERSTAND = 0x0000, 0xA700, 0xC000
 MOST_ASSOCIATIONS = 20
 SILENCE_SECONDS = 60
 """An association that says nothing for so long is ended."""
+ASKING_SECONDS = 5
+"""A connection that asks for no association for so long is ended: each takes the place of one."""
 
 _SYNTAXES = [
     ExplicitVRLittleEndian,
     ImplicitVRLittleEndian,
     ExplicitVRBigEndian,
-    DeflatedExplicitVRLittleEndian,
     JPEGLosslessSV1,
     JPEGLossless,
     JPEGLSLossless,
@@ -74,6 +74,7 @@ def listening(
     entity = AE(ae_title=node.ae_title)
     entity.maximum_associations = MOST_ASSOCIATIONS
     entity.network_timeout = entity.dimse_timeout = SILENCE_SECONDS
+    entity.acse_timeout = ASKING_SECONDS
     entity.add_supported_context(Verification)
     for storage_class in STORAGE_CLASSES:
         entity.add_supported_context(storage_class, _SYNTAXES)

@@ -18,6 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pydicom
+from pydicom.filereader import read_dataset
+from pydicom.uid import DeflatedExplicitVRLittleEndian
 
 from mri_resorb.errors import RefusedInstanceError
 from mri_resorb.io.attributes import text_of
@@ -122,6 +124,15 @@ def clear_unnoted(store: Store) -> None:
 def _check_file(content: bytes) -> None:
     if content[128:132] != b"DICM":
         raise RefusedInstanceError("It is not a DICOM file.")
+    file = io.BytesIO(content)
+    file.seek(132)
+    try:
+        meta = read_dataset(file, False, True, stop_when=lambda tag, *_: tag.group != 2)
+        is_deflated = meta.get("TransferSyntaxUID") == DeflatedExplicitVRLittleEndian
+    except Exception as error:  # pydicom raises whatever a broken file leads it to
+        raise RefusedInstanceError("It is damaged: its header cannot be read.") from error
+    if is_deflated:  # to read its header, all of it would be inflated, to whatever size that has
+        raise RefusedInstanceError("It is deflated as a whole; send it in another transfer syntax.")
 
 
 def _digest(content: bytes) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 
 import dicom_files
 import pydicom
+from mutations import mutated
 from typer.testing import CliRunner, Result
 
 from mri_resorb import follow_up
@@ -92,6 +93,17 @@ def test_what_is_left_out_is_listed_and_names_nobody(tmp_path: Path) -> None:
     assert "4-6, 8" in done.stdout  # with the picture itself
     assert "7, 9" in done.stdout  # of its series
     assert not any("khmetova" in str(path) for path in (tmp_path / "out").rglob("*"))
+
+
+def test_damaged_files_are_left_out_and_what_is_kept_is_whole(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    for number, content in enumerate(mutated(400, seed=7)):
+        (tmp_path / "in" / f"{number:04d}").write_bytes(content)
+    done = deidentify(tmp_path / "in", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    for kept in instances(tmp_path / "out"):
+        assert kept.PatientIdentityRemoved == "YES"
+        assert kept.pixel_array.size
 
 
 def test_nothing_to_keep_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
