@@ -95,7 +95,8 @@ export async function getFile(id, name) {
   for (;;) {
     const response = await ask(`/api/cases/${id}/files/${name}`, {}, [503]);
     if (response.status !== 503) return response.blob();
-    await new Promise((done) => setTimeout(done, 1000));
+    const seconds = Number(response.headers.get("Retry-After") ?? 2);
+    await new Promise((done) => setTimeout(done, 1000 * seconds));
   }
 }
 

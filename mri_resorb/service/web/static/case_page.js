@@ -24,11 +24,10 @@ const WITH_RESULT = ["measured", "signed", "sending", "sent", "send_failed"];
 export class CasePage {
   /**
    * @param {string} id
-   * @param {{name: string}} session
    * @param {(words: string) => void} announce tells those who do not see the page
    */
-  constructor(id, session, announce) {
-    Object.assign(this, { id, session, announce, isBusy: false });
+  constructor(id, announce) {
+    Object.assign(this, { id, announce, isBusy: false });
     this.heading = element("h1");
     this.person = element("p", { class: "person" });
     this.pictures = element("div", { class: "pictures" });
@@ -176,13 +175,19 @@ export class CasePage {
     return this.act(async () => {
       const began = performance.now();
       this.said.textContent = say("page.being-measured");
-      for (const [n, date] of DATES.entries()) {
-        const { mask } = this.pair.views[n];
-        if (!mask.isChanged) continue;
-        const state = mask.state;
-        const content = await mask.toNifti();
-        this.take(await api.putMask(this.id, date, { revision: this.case.revision, content }));
-        mask.markMeasured(state);
+      let answer = null;
+      try {
+        for (const [n, date] of DATES.entries()) {
+          const { mask } = this.pair.views[n];
+          if (!mask.isChanged) continue;
+          const state = mask.state;
+          const content = await mask.toNifti();
+          const { revision } = answer?.case ?? this.case;
+          answer = await api.putMask(this.id, date, { revision, content });
+          mask.markMeasured(state);
+        }
+      } finally {
+        if (answer) this.take(answer);
       }
       const seconds = (performance.now() - began) / 1000;
       this.said.textContent = say("page.measured-in", { seconds });
@@ -215,7 +220,7 @@ export class CasePage {
   }
 
   async sign() {
-    const name = await askForSignature(this.result, this.session);
+    const name = await askForSignature(this.result);
     if (name) await this.act(() => api.sign(this.id, { revision: this.case.revision, name }));
   }
 
@@ -225,6 +230,7 @@ export class CasePage {
 
   /** Do something at the service; say what it says against it. */
   async act(work) {
+    this.said.textContent = "";
     this.setBusy(true);
     try {
       const answer = await work();

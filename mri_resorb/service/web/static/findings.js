@@ -24,6 +24,12 @@ export function resultVerdict({ status, change, baseline, follow_up }) {
   });
 }
 
+/** "Resorption: 50 % (95 % interval 35 to 62 %)". */
+export function resorptionInWords({ value, low, high }) {
+  const figures = { value: percent(value), low: percent(low), high: percent(high) };
+  return say("figure.resorption", { resorption: say("case.estimate-percent", figures) });
+}
+
 /** A warning or a reason, in the page's language. */
 export function remarkInWords(remark) {
   const words = remark.translations?.[currentLanguage()] ?? remark.message;

@@ -57,7 +57,7 @@ async function show() {
 /** The viewer is big: it is loaded with the first case, not before the work list. */
 async function casePage(id) {
   const { CasePage } = await import("./case_page.js");
-  return new CasePage(id, session, announce);
+  return new CasePage(id, announce);
 }
 
 function showFrame() {

@@ -1,7 +1,7 @@
 /** Accepting a result: signature, what became of it in the PACS, and taking it back. */
 
 import { element } from "./dom.js";
-import { resultVerdict } from "./findings.js";
+import { resorptionInWords, resultVerdict } from "./findings.js";
 import { button } from "./toolbar.js";
 import { moment, say } from "./words.js";
 
@@ -46,16 +46,17 @@ export function signingPanel(of, { isUnmeasured, isBusy }, acts) {
 }
 
 /** Ask for the name on the report and for a yes; the name, or null when it was cancelled. */
-export function askForSignature(result, { name }) {
+export function askForSignature(result) {
   const field = element("input", {
-    type: "text", id: "sign-name", value: name, required: true, maxlength: "64",
-    autocomplete: "name",
+    type: "text", id: "sign-name", required: true, maxlength: "64", autocomplete: "name",
   });
+  const resorption = result.change.resorption_percent;
   const accept = element("input", { type: "checkbox", id: "sign-accept", required: true });
   return ask(
     say("page.sign"),
     [
       element("p", { class: "verdict" }, resultVerdict(result)),
+      resorption ? element("p", {}, resorptionInWords(resorption)) : "",
       element("label", { for: "sign-name" }, say("page.sign-name")),
       field,
       element("p", { class: "check" }, accept, element("label", { for: "sign-accept" }, say("page.sign-accept"))),
