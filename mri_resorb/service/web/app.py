@@ -10,6 +10,7 @@ from pathlib import Path
 import uvicorn
 from fastapi import Depends, FastAPI
 from fastapi.staticfiles import StaticFiles
+from starlette.concurrency import run_in_threadpool
 
 import mri_resorb
 from mri_resorb.pipeline import read_pipeline
@@ -120,6 +121,7 @@ def server(app: FastAPI, settings: Settings) -> uvicorn.Server:
 
 @asynccontextmanager
 async def _lifespan(app: FastAPI) -> AsyncIterator[None]:
+    await run_in_threadpool(app.state.work_list.content)  # so that the first page need not wait
     yield
     events: Events = app.state.events
     events.end()
