@@ -19,18 +19,13 @@ from mri_resorb.service.cases import (
     all_cases,
     case_folder,
     changes_since,
-    correct,
-    delete_case,
     get_case,
     job_folder,
     latest_change,
     new_result_folder,
-    reopen,
     result_folder,
-    send_again,
-    set_level,
-    sign,
 )
+from mri_resorb.service.decisions import correct, delete_case, reopen, send_again, set_level, sign
 from mri_resorb.service.jobs import clear_unnamed, remove_old_results, take_up
 from mri_resorb.service.store import SCHEMA_VERSION, Store, open_store
 

@@ -19,16 +19,8 @@ from mri_resorb.correction import read_result
 from mri_resorb.errors import PacsError
 from mri_resorb.io.result_folder import write_results
 from mri_resorb.service import audit, exchange
-from mri_resorb.service.cases import (
-    Case,
-    all_cases,
-    case_folder,
-    get_case,
-    reopen,
-    send_again,
-    sign,
-    summarise,
-)
+from mri_resorb.service.cases import Case, all_cases, case_folder, get_case, summarise
+from mri_resorb.service.decisions import reopen, send_again, sign
 from mri_resorb.service.pacs import Send, find_studies
 from mri_resorb.service.pairing import complete
 from mri_resorb.service.settings import DicomwebPacs, DimsePacs, Pacs

@@ -33,7 +33,7 @@ from mri_resorb.io.results import Which
 from mri_resorb.languages import Language, say
 from mri_resorb.model import CaseResult, Estimate, Patient
 from mri_resorb.outputs import DATES
-from mri_resorb.service import accounts, cases
+from mri_resorb.service import accounts, cases, decisions
 from mri_resorb.service.store import Store
 from mri_resorb.service.web import corrections
 
@@ -175,7 +175,7 @@ def test_the_brush_paints_where_it_is_seen(
 def test_a_case_changes_before_the_readers_eyes(service: Served, page: Reader) -> None:
     state = page.row(service.case_id).locator("a")
     expect(state).to_have_text(say("page.state-measured", language=Language.EN))
-    cases.sign(service.store, service.case_id, account="b", name="B", revision=0)
+    decisions.sign(service.store, service.case_id, account="b", name="B", revision=0)
     expect(state).to_have_text(say("page.state-signed", language=Language.EN))
     other = add_case(service.store)
     expect(page.row(other)).to_be_visible()

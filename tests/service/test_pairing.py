@@ -13,7 +13,8 @@ from service_studies import RULES, SMALL, completed, received, study
 
 from mri_resorb.model import Level
 from mri_resorb.pipeline import Remote
-from mri_resorb.service.cases import Case, all_cases, delete_case
+from mri_resorb.service.cases import Case, all_cases
+from mri_resorb.service.decisions import delete_case
 from mri_resorb.service.pairing import complete
 from mri_resorb.service.store import Store, open_store
 from mri_resorb.service.studies import get_study

@@ -10,7 +10,7 @@ import pytest
 from web_service import PATIENT_ID, Service, add_case, running
 
 from mri_resorb.io.results import FollowUpDocument
-from mri_resorb.service import cases
+from mri_resorb.service import cases, decisions
 from mri_resorb.service.audit import entries
 
 
@@ -46,7 +46,7 @@ def test_the_list_is_not_sent_again_while_nothing_changes(service: Service) -> N
     tag = service.client.get("/api/cases").headers["etag"]
     headers = {"If-None-Match": tag}
     assert service.client.get("/api/cases", headers=headers).status_code == 304
-    cases.sign(service.store, case_id, account="a", name="A", revision=0)
+    decisions.sign(service.store, case_id, account="a", name="A", revision=0)
     changed = service.client.get("/api/cases", headers=headers)
     assert changed.status_code == 200
     assert changed.json()[0]["state"] == "signed"
@@ -55,8 +55,8 @@ def test_the_list_is_not_sent_again_while_nothing_changes(service: Service) -> N
 def test_the_list_follows_every_change(service: Service) -> None:
     ids = [add_case(service.store) for _ in range(3)]
     assert [line["id"] for line in service.client.get("/api/cases").json()] == ids[::-1]
-    cases.sign(service.store, ids[0], account="a", name="A", revision=0)
-    cases.delete_case(service.store, ids[1])
+    decisions.sign(service.store, ids[0], account="a", name="A", revision=0)
+    decisions.delete_case(service.store, ids[1])
     ids.append(add_case(service.store))
     listed = service.client.get("/api/cases").json()
     assert [(line["id"], line["state"]) for line in listed] == [
@@ -175,7 +175,7 @@ def test_a_signature_is_a_name(service: Service, name: str) -> None:
 def test_sending_needs_a_signature(service: Service) -> None:
     case_id = add_case(service.store)
     assert service.client.post(f"/api/cases/{case_id}/sending").status_code == 409
-    cases.sign(service.store, case_id, account="a", name="A", revision=0)
+    decisions.sign(service.store, case_id, account="a", name="A", revision=0)
     assert service.client.post(f"/api/cases/{case_id}/sending").status_code == 202
 
 

@@ -16,7 +16,7 @@ from web_service import PATIENT_ID, add_case, quick_hasher, served
 
 from mri_resorb.cli import app
 from mri_resorb.errors import ServiceError
-from mri_resorb.service import accounts, cases
+from mri_resorb.service import accounts, decisions
 from mri_resorb.service.accounts import Account, person_of
 from mri_resorb.service.client import TOKEN_VARIABLE, asked, connected
 from mri_resorb.service.settings import Settings
@@ -144,7 +144,7 @@ def test_signed_results_are_fetched_once_and_again_when_they_change(
 ) -> None:
     store, address = service
     signed, unsigned = add_case(store), add_case(store)
-    cases.sign(store, signed, account="anna", name="Anna", revision=0)
+    decisions.sign(store, signed, account="anna", name="Anna", revision=0)
     reports_are_written(store)
     output = tmp_path / "results"
     first = run("fetch", address, "--output", output)
@@ -155,7 +155,7 @@ def test_signed_results_are_fetched_once_and_again_when_they_change(
     assert json.loads((output / signed / "case.json").read_text())["patient"]["id"] == PATIENT_ID
     assert not (output / unsigned).exists()
     assert run("fetch", address, "--output", output).stdout.startswith("0 fetched")
-    cases.reopen(store, signed, revision=1)
+    decisions.reopen(store, signed, revision=1)
     reports_are_written(store)
     assert run("fetch", address, "--output", output).stdout.startswith("0 fetched")
     one = run("fetch", address, "--output", output, "--unsigned", "--case", unsigned)

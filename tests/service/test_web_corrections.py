@@ -25,7 +25,7 @@ from mri_resorb.errors import StateError
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.results import FollowUpDocument
 from mri_resorb.model import CaseResult, Patient
-from mri_resorb.service import cases
+from mri_resorb.service import cases, decisions
 from mri_resorb.service.audit import entries
 from mri_resorb.service.web import corrections
 
@@ -145,7 +145,7 @@ def test_a_change_meanwhile_leaves_no_trace_of_the_correction(
     case_id = add_case(service.store)
 
     def meanwhile(*_: Any, **options: Any) -> CaseResult:
-        cases.sign(service.store, case_id, account="b", name="B", revision=0)
+        decisions.sign(service.store, case_id, account="b", name="B", revision=0)
         return stand_in(case_result(), **options)
 
     monkeypatch.setattr(corrections, "remeasured", meanwhile)

@@ -11,7 +11,7 @@ import httpx2
 import pytest
 from web_service import add_case, served
 
-from mri_resorb.service import cases
+from mri_resorb.service import cases, decisions
 from mri_resorb.service.accounts import add_token, remove_token
 from mri_resorb.service.store import Store
 from mri_resorb.service.web import events
@@ -49,9 +49,9 @@ def test_each_change_is_told_to_everybody_in_its_order(
         assert one.headers["content-type"].startswith("text/event-stream")
         listeners = [one.iter_lines(), other.iter_lines()]
         assert [next(lines) for lines in listeners] == [": listening"] * 2
-        cases.sign(store, case_id, account="a", name="A", revision=0)
-        cases.reopen(store, case_id, revision=1)
-        cases.delete_case(store, case_id)
+        decisions.sign(store, case_id, account="a", name="A", revision=0)
+        decisions.reopen(store, case_id, revision=1)
+        decisions.delete_case(store, case_id)
         for lines in listeners:
             heard = [told(lines)]
             while heard[-1]["state"] != "deleted":
@@ -71,7 +71,7 @@ def test_a_page_that_comes_back_hears_what_it_missed(
     store, client = service
     case_id = add_case(store)
     known = cases.latest_change(store)
-    cases.sign(store, case_id, account="a", name="A", revision=0)
+    decisions.sign(store, case_id, account="a", name="A", revision=0)
     with client.stream("GET", "/api/events", headers={"Last-Event-ID": str(known)}) as stream:
         missed = told(stream.iter_lines())
     assert (missed["number"], missed["state"]) == (known + 1, "signed")

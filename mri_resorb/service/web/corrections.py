@@ -10,6 +10,7 @@ import hashlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import SimpleITK as sitk
 
@@ -19,27 +20,68 @@ from mri_resorb.io.results import Which, drawn_mask_name
 from mri_resorb.languages import Language
 from mri_resorb.outputs import DATES
 from mri_resorb.service.audit import Action, Detail, append
-from mri_resorb.service.cases import Case, correct, job_folder, new_result_folder, result_folder
+from mri_resorb.service.cases import Case, job_folder, new_result_folder, result_folder
+from mri_resorb.service.decisions import correct
 from mri_resorb.service.measured import KeptCases, remeasured
 from mri_resorb.service.store import Store, new_id
 from mri_resorb.service.web.mask_upload import unpacked_mask
 
 
+class Remeasuring(Protocol):
+    """Where masks are measured: in this process or in another."""
+
+    def prepare(self, folder: Path) -> None:
+        """Have the case of a result folder ready; takes seconds."""
+
+    def measure(
+        self, folder: Path, output: Path, masks: dict[Which, Path], by: str, language: Language
+    ) -> None:
+        """Measure masks on the case of a result folder, and write the result to another."""
+
+
+class RemeasuringHere:
+    """In this process."""
+
+    def __init__(self) -> None:
+        self._kept = KeptCases()
+
+    def prepare(self, folder: Path) -> None:
+        """As `Remeasuring`."""
+        self._kept.placed(folder)
+
+    def measure(
+        self, folder: Path, output: Path, masks: dict[Which, Path], by: str, language: Language
+    ) -> None:
+        """As `Remeasuring`.
+
+        Raises:
+            MaskError: a mask does not fit its series, is empty, or cannot be read.
+            ResultsError: the studies are not what they were.
+        """
+        result = remeasured(
+            self._kept.placed(folder),
+            baseline_mask=masks.get("baseline"),
+            follow_up_mask=masks.get("follow_up"),
+            reviewed_by=by,
+        )
+        write_results(result, output, language=language)
+
+
 @dataclass(frozen=True)
 class Corrections:
-    """What measures corrected masks.
+    """What readers correct.
 
     Attributes:
         language: of the words beside a result.
     """
 
     store: Store
-    kept: KeptCases
+    remeasuring: Remeasuring
     language: Language
 
     def prepare(self, case: Case) -> None:
         """Have a case ready, so that its first correction is measured as fast as the next."""
-        self.kept.placed(job_folder(self.store, case))
+        self.remeasuring.prepare(job_folder(self.store, case))
 
     def put(self, case: Case, *, date: Which, content: bytes, by: str) -> Case:
         """Measure a fragment that a person drew, instead of that date's.
@@ -106,15 +148,9 @@ class Corrections:
         action: Action,
         told: dict[str, Detail],
     ) -> Case:
-        result = remeasured(
-            self.kept.placed(job_folder(self.store, case)),
-            baseline_mask=masks.get("baseline"),
-            follow_up_mask=masks.get("follow_up"),
-            reviewed_by=by,
-        )
         folder = new_result_folder(self.store, case)
         try:
-            write_results(result, folder, language=self.language)
+            self.remeasuring.measure(job_folder(self.store, case), folder, masks, by, self.language)
             return self._put_in_place(case, folder, by=by, action=action, told=told)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)

@@ -12,14 +12,8 @@ from starlette.concurrency import run_in_threadpool
 from starlette.responses import StreamingResponse
 
 from mri_resorb.model import Level
-from mri_resorb.service.cases import (
-    delete_case,
-    get_case,
-    reopen,
-    send_again,
-    set_level,
-    sign,
-)
+from mri_resorb.service.cases import get_case
+from mri_resorb.service.decisions import delete_case, reopen, send_again, set_level, sign
 from mri_resorb.service.web.access import Admin, Person, Reader, StoreOf, find_visitor
 from mri_resorb.service.web.documents import CaseDocument
 from mri_resorb.service.web.events import Events
