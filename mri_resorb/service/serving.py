@@ -39,14 +39,15 @@ def serve(folder: Path, *, tell: Callable[[str], None], compare: Compare = follo
         MissingPackageError: a package of the extra `service` is not installed.
     """
     from mri_resorb.service.web.app import create_app, server
+    from mri_resorb.service.web.remeasuring_process import remeasuring_process
 
     settings = read_settings(folder)
     way = read_pipeline(settings.pipeline)
-    with _alone_in(folder) as store:
+    with _alone_in(folder) as store, remeasuring_process() as remeasuring:
         clear_unnoted(store)
         clear_unnamed(store)
         deidentify = _deidentifier(folder) if settings.deidentify_on_arrival else None
-        app = create_app(store, settings, deidentify=deidentify)
+        app = create_app(store, settings, deidentify=deidentify, remeasuring=remeasuring)
         with (
             _bound(settings) as bound,
             listening(store, settings.dicom, deidentify=deidentify),

@@ -15,7 +15,6 @@ from starlette.concurrency import run_in_threadpool
 import mri_resorb
 from mri_resorb.pipeline import read_pipeline
 from mri_resorb.service import accounts, audit, sessions
-from mri_resorb.service.measured import KeptCases
 from mri_resorb.service.reception import Deidentify
 from mri_resorb.service.settings import Settings
 from mri_resorb.service.store import Store
@@ -27,7 +26,7 @@ from mri_resorb.service.web.access import (
     is_secure,
     reader,
 )
-from mri_resorb.service.web.corrections import Corrections
+from mri_resorb.service.web.corrections import Corrections, Remeasuring, RemeasuringHere
 from mri_resorb.service.web.events import Events
 from mri_resorb.service.web.journal import Journal
 from mri_resorb.service.web.preparation import Preparation
@@ -41,12 +40,17 @@ STATIC_FOLDER = Path(__file__).parent / "static"
 
 
 def create_app(
-    store: Store, settings: Settings, *, deidentify: Deidentify | None = None
+    store: Store,
+    settings: Settings,
+    *,
+    deidentify: Deidentify | None = None,
+    remeasuring: Remeasuring | None = None,
 ) -> FastAPI:
     """The REST interface and the page.
 
     Args:
         deidentify: applied to what is uploaded, before anything is kept.
+        remeasuring: where corrected masks are measured; in this process where None.
 
     Raises:
         SettingsError: others could connect unencrypted, or without signing in.
@@ -78,7 +82,8 @@ def create_app(
     app.state.journal = Journal(store)
     app.state.events = Events(store)
     app.state.work_list = WorkList(store)
-    corrections = Corrections(store, KeptCases(), read_pipeline(settings.pipeline).language)
+    language = read_pipeline(settings.pipeline).language
+    corrections = Corrections(store, remeasuring or RemeasuringHere(), language)
     app.state.corrections = corrections
     app.state.preparation = Preparation(corrections.prepare)
     app.state.deidentify = deidentify
