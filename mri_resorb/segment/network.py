@@ -24,6 +24,8 @@ _PROBE_OCCUPANCY = 0.3
 _PROBE_MARGIN_MM = 25.0
 WEIGHTS = Path(__file__).parent / "weights" / "anatomy.onnx"
 """Those that are shipped."""
+_THREADS = 1
+"""Of one run of the network; the two dates run side by side, which gains more."""
 
 FloatImage = npt.NDArray[np.float32]
 
@@ -170,6 +172,6 @@ def _load(weights: Path) -> Any:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1  # the two dates run side by side, which gains more
+    options.intra_op_num_threads = _THREADS
     options.inter_op_num_threads = 1
     return onnxruntime.InferenceSession(weights, options, providers=["CPUExecutionProvider"])

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from mri_resorb.errors import NotLumbarSpineError
+from mri_resorb.errors import NotLumbarSpineError, UnsuitableScanError
 
 FloatImage = npt.NDArray[np.float32]
 Mask = npt.NDArray[np.bool_]
@@ -19,6 +19,13 @@ Mask = npt.NDArray[np.bool_]
 LEAST_CERTAINTY = 0.74
 """Of what is called disc, the mean occupancy: 0.84-0.93 in training patients, whole and cropped,
 0.64 in a phantom of a head."""
+LEAST_FLUID_TO_BONE = 1.25
+LEAST_FLUID_TO_DISC = 1.75
+"""On T2 fluid is brighter than at least one of them: 1.4-24 and 2-19 in patients and in changed
+images of them; 0.9 and 1.4 in a T1-weighted phantom, whose spine is recognised all the same."""
+MOST_EDGE_MM = 4.0
+"""1.1-1.8 in patients, 2.3-2.6 in phantoms with larger pixels, 3.4 where patients' slices were
+blurred by 1.6 mm (standard deviation) or moved by 2.4 mm; a fragment is 5-10 mm deep."""
 _DISC_HEIGHT_MOST_MM = 14.0
 _WALL_REACH_MM = 5.0
 
@@ -30,8 +37,9 @@ class ScanMeasures:
     Attributes:
         bone_cm3, disc_cm3, canal_cm3: amounts seen; of disc, what lies between bone and bone.
         certainty: mean occupancy of what is called disc, 0 where nothing is.
-        fluid_to_disc: median signal of the canal over that of the discs, both above the darkest
-            percent of the scan; NaN where one is not seen.
+        fluid_to_bone, fluid_to_disc: signal of the brightest fifth of the canal over the median
+            of the bones and of the discs, all above the darkest percent of the scan; NaN where one
+            is not seen.
         edge_mm: how wide the step in signal at the front of the thecal sac is: its height over
             its steepest slope, of the median profile; NaN where there is no step.
     """
@@ -40,6 +48,7 @@ class ScanMeasures:
     disc_cm3: float
     canal_cm3: float
     certainty: float
+    fluid_to_bone: float
     fluid_to_disc: float
     edge_mm: float
 
@@ -66,6 +75,18 @@ def check_scan(
             f"{seen.disc_cm3:.1f} cm3 of disc between vertebrae and {seen.canal_cm3:.1f} cm3 of "
             f"canal are seen{'' if sure else ', not surely'}; give a sagittal T2 series of it."
         )
+    if seen.fluid_to_bone < LEAST_FLUID_TO_BONE and seen.fluid_to_disc < LEAST_FLUID_TO_DISC:
+        raise UnsuitableScanError(
+            "The fluid in the spinal canal is not bright, as it is on T2-weighted images (its "
+            f"signal is {seen.fluid_to_bone:.1f} times that of bone and {seen.fluid_to_disc:.1f} "
+            "times that of the discs); give the sagittal T2 series."
+        )
+    if seen.edge_mm > MOST_EDGE_MM:
+        raise UnsuitableScanError(
+            f"The image is not sharp: the front of the thecal sac is {seen.edge_mm:.1f} mm wide, "
+            f"and more than {MOST_EDGE_MM:g} mm is too blurred to measure in, by movement or by "
+            "large pixels; give a sharper series."
+        )
 
 
 def measure_scan(
@@ -84,7 +105,8 @@ def measure_scan(
         disc_cm3=float(between.sum()) * voxel_cm3,
         canal_cm3=float(canal.sum()) * voxel_cm3,
         certainty=float(classes[1][disc].mean()) if disc.any() else 0.0,
-        fluid_to_disc=_fluid_to_disc(slices, disc=classes[1] > 0.9, canal=classes[2] > 0.9),
+        fluid_to_bone=_fluid_to(classes[0] + classes[3] > 0.9, slices, canal=classes[2] > 0.9),
+        fluid_to_disc=_fluid_to(classes[1] > 0.9, slices, canal=classes[2] > 0.9),
         edge_mm=_edge_mm(slices, canal=canal, column_mm=spacing_mm[2]),
     )
 
@@ -95,11 +117,11 @@ def _bone_within(bone: Mask, rows: int) -> Mask:
     return np.asarray(counted[:, rows:] > counted[:, :-rows])
 
 
-def _fluid_to_disc(slices: FloatImage, *, disc: Mask, canal: Mask) -> float:
-    if not disc.any() or not canal.any():
+def _fluid_to(tissue: Mask, slices: FloatImage, *, canal: Mask) -> float:
+    if not tissue.any() or not canal.any():
         return float("nan")
-    fluid, discs = float(np.median(slices[canal])), float(np.median(slices[disc]))
-    return fluid / max(discs, 1e-3)
+    fluid = float(np.percentile(slices[canal], 80))
+    return fluid / max(float(np.median(slices[tissue])), 1e-3)
 
 
 def _edge_mm(slices: FloatImage, *, canal: Mask, column_mm: float) -> float:

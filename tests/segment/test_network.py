@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from mri_resorb.errors import NotLumbarSpineError
 from mri_resorb.model import Anatomy
-from mri_resorb.segment.network import find_anatomy, normalise
+from mri_resorb.segment import network
+from mri_resorb.segment.network import find_anatomy, look, normalise
 from mri_resorb.side_by_side import for_each_date
 from training.patients import (
     LabelledVolume,
@@ -76,6 +77,21 @@ def test_two_dates_side_by_side_get_the_masks_of_one_alone(spider: Path) -> None
     )
     for masks in beside:
         np.testing.assert_array_equal(alone, masks)
+
+
+@pytest.mark.real_data
+@pytest.mark.parametrize("threads", [2, 4])
+def test_more_threads_give_the_same_masks(
+    spider: Path, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image = sitk.Cast(patient(spider, UNSEEN[0]).volume[:, :, 8:11], sitk.sitkFloat32)
+    one = look(image).classes >= 0.5
+    monkeypatch.setattr(network, "_THREADS", threads)
+    network._load.cache_clear()
+    try:
+        np.testing.assert_array_equal(look(image).classes >= 0.5, one)
+    finally:
+        network._load.cache_clear()
 
 
 def image_of(values: np.ndarray) -> sitk.Image:

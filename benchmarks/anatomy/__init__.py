@@ -1,0 +1,1 @@
+"""How well the anatomy is found on patients that the weights have not seen."""
