@@ -43,13 +43,17 @@ def site(labelled: LabelledVolume, index: int) -> tuple[Anatomy, DiscFrame, Post
     return without_other_discs(anatomy, disc), frame, boundary
 
 
-def with_fragment(labelled: LabelledVolume, index: int, fragment: np.ndarray) -> Anatomy:
+def with_fragment(labelled: LabelledVolume, fragment: np.ndarray) -> Anatomy:
     """The labels' anatomy with the fragment's own occupancy instead of its hard label."""
     hard = labelled.labels == Structure.DISC
     anatomy = anatomy_of_labels(labelled)
     soft = np.where(fragment > 0, np.maximum(fragment, 0), hard).astype(np.float32)
     soft[hard & (fragment > 0) & (fragment < 0.5)] = 1.0  # the disc's own rim stays
-    anatomy = replace(anatomy, disc=image_like(soft, labelled))
+    return replace(anatomy, disc=image_like(soft, labelled))
+
+
+def only_disc(anatomy: Anatomy, index: int) -> Anatomy:
+    """An anatomy without the discs but one, counted from the lowest up."""
     return without_other_discs(anatomy, find_discs(anatomy)[index])
 
 

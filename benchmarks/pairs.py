@@ -26,6 +26,7 @@ import SimpleITK as sitk
 from benchmarks.implanted import (
     image_like,
     inside_disc,
+    only_disc,
     room_mm,
     site,
     truth_cm3,
@@ -203,7 +204,7 @@ def implanted_pair(
         )
         scans.append(image_like(made.scan.image, labelled))
         occupied = replace(labelled, labels=made.scan.labels)
-        anatomies.append(with_fragment(occupied, index, made.fragment))
+        anatomies.append(only_disc(with_fragment(occupied, made.fragment), index))
     return Pair(
         name=f"{labelled.patient}-{LEVELS[index]}-{kind}-{thinness:g}",
         kind="implanted",

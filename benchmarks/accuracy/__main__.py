@@ -1,0 +1,94 @@
+"""Make, measure, summarise; see the package."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any, cast, get_args
+
+from rich.progress import track
+
+from benchmarks.accuracy.implants import implant_scene
+from benchmarks.accuracy.measure import Row, measure
+from benchmarks.accuracy.phantoms import phantom_scene
+from benchmarks.accuracy.plots import plot
+from benchmarks.accuracy.scenes import Side, is_kept, load, save, scene_name
+from benchmarks.accuracy.summary import summarise
+from benchmarks.accuracy.tables import aims, groups
+from mri_resorb.side_by_side import THREADS_VARIABLE
+
+LEVELS_A_PHANTOM = 5
+
+
+def accuracy(*, pairs: int, side: Side, data: Path, cache: Path, processes: int) -> list[Row]:
+    """Half of the pairs from implants, half from phantoms."""
+    phantoms = -(-pairs // 2 // LEVELS_A_PHANTOM)
+    names = [
+        *(scene_name(side, "phantom", number) for number in range(phantoms)),
+        *(scene_name(side, "implant", number) for number in range(pairs // 2)),
+    ]
+    _in_processes(partial(make, data=data, cache=cache), names, processes, "Making the scans")
+    found = _in_processes(partial(measured, cache=cache), names, processes, "Measuring")
+    return [row for rows in found for row in rows]
+
+
+def make(name: str, *, data: Path, cache: Path) -> None:
+    """Make a scene, unless it is kept."""
+    if is_kept(name, cache):
+        return
+    word, family, number = name.split("-")
+    side = cast(Side, word)
+    if family == "implant":
+        save(implant_scene(int(number), side=side, data=data), cache)
+    else:
+        save(phantom_scene(int(number), side=side), cache)
+
+
+def measured(name: str, *, cache: Path) -> list[Row]:
+    """The rows of a kept scene."""
+    return measure(load(name, cache))
+
+
+def _in_processes(
+    function: Callable[[str], Any], names: Sequence[str], processes: int, words: str
+) -> list[Any]:
+    os.environ.update({THREADS_VARIABLE: "1", "OMP_NUM_THREADS": "1"})
+    with multiprocessing.get_context("spawn").Pool(processes) as pool:
+        return list(track(pool.imap(function, names), total=len(names), description=words))
+
+
+def main() -> None:
+    """Read the command line, print and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--side", choices=get_args(Side), default="validation")
+    parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--cache", type=Path, default=Path("results/accuracy-scans"))
+    parser.add_argument("--output", type=Path, default=Path("results"))
+    parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
+    chosen = parser.parse_args()
+    rows = accuracy(
+        pairs=chosen.pairs,
+        side=chosen.side,
+        data=chosen.data,
+        cache=chosen.cache,
+        processes=chosen.processes,
+    )
+    figures = summarise(rows)
+    print(json.dumps(figures["all"], indent=1))
+    print(aims(rows))
+    print(groups(figures))
+    chosen.output.mkdir(parents=True, exist_ok=True)
+    words = {"figures": figures, "rows": [asdict(row) for row in rows]}
+    (chosen.output / f"accuracy-{chosen.side}.json").write_text(json.dumps(words, indent=1))
+    plot(rows, chosen.output / f"accuracy-{chosen.side}.png")
+
+
+if __name__ == "__main__":
+    main()
