@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors
+from mri_resorb.cli.terminal import check_packages, one_line_errors
 from mri_resorb.errors import StoreError
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ account = typer.Typer(
 def add(folder: Folder, name: Name, role: Role = RoleOption.READER) -> None:
     """Let a person in; the password is asked for, or read from a pipe."""
     with one_line_errors():
+        check_packages("argon2", extra="service")
         from mri_resorb.service.accounts import add_account
 
         password = _password()
@@ -51,6 +52,7 @@ def add(folder: Folder, name: Name, role: Role = RoleOption.READER) -> None:
 def password(folder: Folder, name: Name) -> None:
     """Give a person another password; their sessions end."""
     with one_line_errors():
+        check_packages("argon2", extra="service")
         from mri_resorb.service.accounts import set_password
 
         given = _password()

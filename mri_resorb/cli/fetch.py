@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mri_resorb.cli.terminal import one_line_errors, working
+from mri_resorb.cli.terminal import check_packages, one_line_errors, working
 from mri_resorb.cli.words import TokenFileChoice
 
 
@@ -26,6 +26,7 @@ def fetch(
 ) -> None:
     """Fetch signed results from a reading service; what is there already is not fetched again."""
     with one_line_errors():
+        check_packages("httpx2", extra="service")
         from mri_resorb.service.client import connected, fetch_results, read_token
 
         with (

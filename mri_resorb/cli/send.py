@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from mri_resorb.cli.terminal import UNUSABLE_INPUT, one_line_errors, working
+from mri_resorb.cli.terminal import UNUSABLE_INPUT, check_packages, one_line_errors, working
 from mri_resorb.cli.words import TokenFileChoice
 
 PARTLY = 3
@@ -23,6 +23,7 @@ def send(
 ) -> None:
     """Send studies to a reading service; what it has already changes nothing."""
     with one_line_errors():
+        check_packages("httpx2", extra="service")
         from mri_resorb.service.client import connected, read_token, send_studies
 
         with (

@@ -7,12 +7,13 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn
 
 import typer
 
-from mri_resorb.errors import InputError
+from mri_resorb.errors import InputError, MissingPackageError
 
 UNUSABLE_INPUT = 1
 REFUSED = 3
@@ -39,6 +40,19 @@ def working(words: str) -> Iterator[None]:
         return
     with console.status(f"{words} ..."):
         yield
+
+
+def check_packages(*names: str, extra: str) -> None:
+    """See, before the work, that packages which only some commands need are installed.
+
+    Raises:
+        MissingPackageError: one is not.
+    """
+    for name in names:
+        if find_spec(name) is None:
+            raise MissingPackageError(
+                f"This needs the package {name}: pip install 'mri-resorb[{extra}]'."
+            )
 
 
 @contextmanager

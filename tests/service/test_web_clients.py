@@ -200,6 +200,19 @@ def test_a_service_that_is_not_there_is_told(tmp_path: Path) -> None:
     assert (refused.exit_code, "cannot be reached" in refused.stderr) == (1, True)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [("send", "http://127.0.0.1:1", "x"), ("fetch", "http://127.0.0.1:1", "--output", "x")],
+)
+def test_a_package_that_is_missing_is_named(
+    command: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("mri_resorb.cli.terminal.find_spec", lambda _: None)
+    refused = run(*command)
+    assert refused.exit_code == 1
+    assert "pip install 'mri-resorb[service]'" in refused.stderr
+
+
 def test_a_busy_service_is_waited_for() -> None:
     answers = [httpx2.Response(503, headers={"Retry-After": "7"}), httpx2.Response(200)]
     waited: list[float] = []

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import socket
 import stat
 import zipfile
 from collections.abc import Iterator
@@ -10,15 +11,17 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
+import httpx2
 import pydicom
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from service_studies import as_file, study
-from web_service import Service, running
+from web_service import Service, running, served
 
 from mri_resorb.service.audit import entries
 from mri_resorb.service.settings import Limits, Settings
+from mri_resorb.service.web import bodies
 from mri_resorb.service.web.routes import studies
 
 SMALL = Settings(limits=Limits(upload_bytes=4 * 2**20, expansion=20))
@@ -160,6 +163,23 @@ def test_more_than_the_limit_is_refused_whether_announced_or_not(service: Servic
         headers={"Content-Type": "application/dicom"},
     )
     assert (in_pieces.status_code, in_pieces.json()["type"]) == (413, "too-large")
+
+
+def test_a_sender_that_falls_silent_gives_its_place_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bodies, "SILENCE_SECONDS", 0.05)
+    with (
+        served(tmp_path, SMALL) as (store, host, port),
+        socket.create_connection((host, port), timeout=60) as connection,
+    ):
+        token = httpx2.get(f"http://{host}:{port}/api/session").json()["csrf"]
+        connection.sendall(
+            f"POST /api/studies HTTP/1.1\r\nHost: {host}\r\nX-CSRF-Token: {token}\r\n"
+            "Content-Type: application/dicom\r\nContent-Length: 1000\r\n\r\nhalf".encode()
+        )
+        assert connection.recv(100).startswith(b"HTTP/1.1 400 ")
+        assert list((store.folder / "incoming").iterdir()) == []
 
 
 def test_a_body_that_is_no_file_has_its_own_limit(service: Service) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import AsyncIterator
 from http import HTTPStatus
 from pathlib import Path
 
@@ -12,6 +14,8 @@ from starlette.requests import ClientDisconnect
 from mri_resorb.service.web.problems import Problem
 from mri_resorb.service.web.security import too_large
 
+SILENCE_SECONDS = 60.0
+"""After which a sender is taken to be gone."""
 _PIECE_BYTES = 2**20
 
 
@@ -24,11 +28,11 @@ async def read_body(request: Request, *, most_bytes: int) -> bytes:
     _check_announced(request, most_bytes=most_bytes)
     content = bytearray()
     try:
-        async for piece in request.stream():
+        async for piece in _pieces(request):
             content += piece
             if len(content) > most_bytes:
                 raise too_large(most_bytes)
-    except ClientDisconnect as error:
+    except (ClientDisconnect, TimeoutError) as error:
         raise _cut_off() from error
     return bytes(content)
 
@@ -45,7 +49,7 @@ async def save_body(request: Request, path: Path, *, most_bytes: int) -> None:
     waiting = bytearray()
     with path.open("xb") as file:
         try:
-            async for piece in request.stream():
+            async for piece in _pieces(request):
                 taken += len(piece)
                 if taken > most_bytes:
                     raise too_large(most_bytes)
@@ -53,9 +57,19 @@ async def save_body(request: Request, path: Path, *, most_bytes: int) -> None:
                 if len(waiting) >= _PIECE_BYTES:
                     await run_in_threadpool(file.write, bytes(waiting))
                     waiting.clear()
-        except ClientDisconnect as error:
+        except (ClientDisconnect, TimeoutError) as error:
             raise _cut_off() from error
         await run_in_threadpool(file.write, bytes(waiting))
+
+
+async def _pieces(request: Request) -> AsyncIterator[bytes]:
+    """The body as it comes; a sender that stops sending does not hold its place for ever."""
+    stream = aiter(request.stream())
+    while True:
+        try:
+            yield await asyncio.wait_for(anext(stream), SILENCE_SECONDS)
+        except StopAsyncIteration:
+            return
 
 
 def _check_announced(request: Request, *, most_bytes: int) -> None:

@@ -14,7 +14,7 @@ from typing import Protocol
 
 import SimpleITK as sitk
 
-from mri_resorb.errors import MaskError
+from mri_resorb.errors import InputError, MaskError, OutputError, ResultsError, StateError
 from mri_resorb.io.result_folder import write_results
 from mri_resorb.io.results import Which, drawn_mask_name
 from mri_resorb.languages import Language
@@ -25,6 +25,9 @@ from mri_resorb.service.decisions import correct
 from mri_resorb.service.measured import KeptCases, remeasured
 from mri_resorb.service.store import Store, new_id
 from mri_resorb.service.web.mask_upload import unpacked_mask
+
+_OF_THE_REQUEST = (MaskError, StateError, OutputError)
+"""What can be wrong that is not the fault of the studies that were measured once."""
 
 
 class Remeasuring(Protocol):
@@ -152,8 +155,10 @@ class Corrections:
         try:
             self.remeasuring.measure(job_folder(self.store, case), folder, masks, by, self.language)
             return self._put_in_place(case, folder, by=by, action=action, told=told)
-        except BaseException:
+        except BaseException as error:
             shutil.rmtree(folder, ignore_errors=True)
+            if isinstance(error, InputError) and not isinstance(error, _OF_THE_REQUEST):
+                raise ResultsError("The studies can no longer be measured.") from error
             raise
 
     def _put_in_place(
