@@ -1,10 +1,9 @@
-"""How well the anatomy network outlines unseen patients, and the herniations implanted in them.
+"""How much the network sees of herniations that were implanted in unseen patients.
 
     python -m benchmarks.network --data SPIDER_FOLDER [--output FILE]
 
-Dice by class and patient on the validation patients' own 0.9 mm slices and on 4.4 mm ones, then
-recall and precision of fragments implanted in them, for the training's shape family (other seeds)
-and for the one that scores.
+Recall and precision of the fragments' voxels, for the training's shape family (other seeds) and for
+the one that scores. Outlines, levels and degraded images: `benchmarks.anatomy`.
 """
 
 from __future__ import annotations
@@ -19,15 +18,12 @@ import SimpleITK as sitk
 
 from benchmarks.scoring_herniations import draw_layers, draw_tube
 from mri_resorb.measure.boundary import PosteriorBoundary
-from mri_resorb.model import Anatomy, DiscFrame, Structure
-from mri_resorb.segment import network
-from mri_resorb.segment.network import find_anatomy
+from mri_resorb.model import DiscFrame, Structure
+from mri_resorb.segment.network import WEIGHTS, look
 from mri_resorb.simulate.implant import LabelledScan, Shape, Texture, implant_herniation
-from mri_resorb.simulate.reslice import reslice
 from training.herniations import KINDS, draw_herniation, draw_texture
 from training.patients import (
     LabelledVolume,
-    anatomy_of_labels,
     fold,
     labelled_scan,
     local_intensities,
@@ -35,35 +31,14 @@ from training.patients import (
     sites,
 )
 
-SLICE_MM = 4.4
-
-
-def dice(first: np.ndarray, second: np.ndarray) -> float:
-    """Overlap of two masks, 1 where both are empty."""
-    total = int(first.sum() + second.sum())
-    return 2 * int((first & second).sum()) / total if total else 1.0
-
-
-def anatomy_dice(found: Anatomy, truth: Anatomy) -> dict[str, float]:
-    """Dice of each class at half occupancy."""
-    return {
-        name: dice(
-            sitk.GetArrayViewFromImage(getattr(found, name)) >= 0.5,
-            sitk.GetArrayViewFromImage(getattr(truth, name)) >= 0.5,
-        )
-        for name in ("vertebra", "disc", "canal", "sacrum")
-    }
-
-
-def in_thick_slices(image: sitk.Image, truth: Anatomy) -> tuple[sitk.Image, Anatomy]:
-    """The same body in 4.4 mm slices."""
-    volumes = [image, truth.vertebra, truth.disc, truth.canal, truth.sacrum]
-    thick = reslice(volumes, slice_distance_mm=SLICE_MM, slice_thickness_mm=SLICE_MM, pixel_mm=0.6)
-    return thick[0], Anatomy(*thick[1:])
-
 
 def fragment_scores(
-    patient: LabelledVolume, place: tuple[DiscFrame, PosteriorBoundary], *, seed: int, scoring: bool
+    patient: LabelledVolume,
+    place: tuple[DiscFrame, PosteriorBoundary],
+    *,
+    weights: Path,
+    seed: int,
+    scoring: bool,
 ) -> tuple[float, float, float]:
     """Implant one fragment; true, found and shared occupancy-weighted volume, cm3.
 
@@ -80,7 +55,7 @@ def fragment_scores(
     )
     image = sitk.GetImageFromArray(made.scan.image.astype(np.float32))
     image.CopyInformation(patient.volume)
-    found = sitk.GetArrayFromImage(find_anatomy(image).disc)
+    found = sitk.GetArrayFromImage(look(image, weights=weights).anatomy(image).disc)
     return _compare(found, made.fragment, patient=patient, scan=scan)
 
 
@@ -121,38 +96,28 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--output", type=Path, default=Path("results/network.json"))
     parser.add_argument("--fold", type=int, default=1, help="that the weights have left out")
-    parser.add_argument("--weights", type=Path, help="ONNX, instead of the shipped")
+    parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--implants", type=int, default=3, help="of each family, a patient")
     chosen = parser.parse_args()
-    if chosen.weights:
-        network._weights = chosen.weights.read_bytes  # before they are first loaded
-    scores: dict[str, dict[str, dict[str, float]]] = defaultdict(dict)
     volumes: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
     for name in sorted(fold(chosen.fold), key=int):
         patient = read_patient(chosen.data, name)
-        truth = anatomy_of_labels(patient)
-        image = sitk.Cast(patient.volume, sitk.sitkFloat32)
-        scores["0.9 mm slices"][name] = anatomy_dice(find_anatomy(image), truth)
-        thick, thick_truth = in_thick_slices(image, truth)
-        scores["4.4 mm slices"][name] = anatomy_dice(find_anatomy(thick), thick_truth)
         places = sites(patient)
         for k in range(chosen.implants if places else 0):
             place = places[k % min(4, len(places))]
             for scoring in (True, False):
                 family = "scoring family" if scoring else "training family"
                 volumes[family].append(
-                    fragment_scores(patient, place, seed=100 + k, scoring=scoring)
+                    fragment_scores(
+                        patient, place, weights=chosen.weights, seed=100 + k, scoring=scoring
+                    )
                 )
-        print(name, scores["0.9 mm slices"][name], scores["4.4 mm slices"][name], flush=True)
-    for kind, by_patient in scores.items():
-        for name in ("vertebra", "disc", "canal", "sacrum"):
-            values = [v[name] for v in by_patient.values()]
-            print(f"{kind:14s} {name:9s} mean {np.mean(values):.3f} worst {min(values):.3f}")
+        print(name, flush=True)
     for family, rows in volumes.items():
         real, called, both = np.sum(rows, axis=0)
         print(f"{family}: fragment recall {both / real:.2f} precision {both / called:.2f}")
     chosen.output.parent.mkdir(parents=True, exist_ok=True)
-    chosen.output.write_text(json.dumps({"dice": scores, "fragments_cm3": volumes}, indent=1))
+    chosen.output.write_text(json.dumps({"fragments_cm3": volumes}, indent=1))
 
 
 if __name__ == "__main__":
