@@ -29,6 +29,7 @@ from mri_resorb.service.cases import (
     summarise,
 )
 from mri_resorb.service.store import Store, now
+from mri_resorb.service.studies import study_folder
 
 
 def set_level(
@@ -160,7 +161,10 @@ def send_again(store: Store, case_id: str) -> Case:
 
 
 def delete_case(store: Store, case_id: str) -> None:
-    """Forget a case and remove its results; its studies stay, and make no case of it again.
+    """Remove a case, its results, and those of its studies that no other case has.
+
+    Where a study stays, no case of it is made again at that level. What was sent stays where it
+    went, and who did what stays in the audit log.
 
     Raises:
         NotThereError: no such case.
@@ -175,7 +179,22 @@ def delete_case(store: Store, case_id: str) -> None:
             "INSERT OR IGNORE INTO deleted_cases (follow_up, level) VALUES (?, ?)",
             (case.follow_up.id, case.level),
         )
-    shutil.rmtree(case_folder(store, case_id), ignore_errors=True)
+        removed = [
+            study.id
+            for study in (case.follow_up, case.baseline)
+            if study is not None and _is_nobodys(connection, study.id)
+        ]
+        for study_id in removed:
+            connection.execute("DELETE FROM studies WHERE id = ?", (study_id,))
+    for folder in (case_folder(store, case_id), *(study_folder(store, one) for one in removed)):
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _is_nobodys(connection: sqlite3.Connection, study_id: str) -> bool:
+    found = connection.execute(
+        "SELECT 1 FROM cases WHERE follow_up = ? OR baseline = ?", (study_id, study_id)
+    )
+    return found.fetchone() is None
 
 
 def _expect(

@@ -128,13 +128,32 @@ def test_pairing_again_changes_nothing(store: Store) -> None:
     assert [(case.job, case.revision) for case in again] == [(before.job, before.revision)]
 
 
-def test_a_deleted_case_is_not_made_again(store: Store) -> None:
-    completed(store, study(FIRST), rules=ONE_LEVEL)
-    completed(store, study(SECOND), rules=ONE_LEVEL)
-    (case,) = all_cases(store)
-    delete_case(store, case.id)
+def test_a_deleted_case_is_not_made_again_of_studies_that_stay(store: Store) -> None:
+    for day in (FIRST, SECOND):
+        completed(store, study(day))
+    deleted = next(case for case in all_cases(store) if case.level == "L5-S1")
+    delete_case(store, deleted.id)
     completed(store, study(THIRD), rules=ONE_LEVEL)
-    assert pairs(store) == {(FIRST, THIRD, "L5-S1"): "queued"}
+    assert pairs(store) == {
+        (FIRST, SECOND, "L4-L5"): "queued",
+        (FIRST, THIRD, "L5-S1"): "queued",
+    }
+
+
+def test_with_the_last_case_of_a_study_the_study_is_gone(store: Store) -> None:
+    for day in (FIRST, SECOND):
+        completed(store, study(day))
+    first, second = all_cases(store)
+    delete_case(store, first.id)
+    assert len(list((store.folder / "studies").iterdir())) == 2
+    delete_case(store, second.id)
+    assert list((store.folder / "studies").iterdir()) == []
+    assert list((store.folder / "cases").iterdir()) == []
+    with store.reading() as connection:
+        for table in ("studies", "instances", "cases", "jobs", "deleted_cases"):
+            assert connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0] == 0
+    completed(store, study(FIRST), rules=ONE_LEVEL)
+    assert set(pairs(store).values()) == {"waiting"}
 
 
 def test_images_that_come_while_a_study_is_looked_at_keep_it_receiving(store: Store) -> None:
