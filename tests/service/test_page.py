@@ -15,7 +15,7 @@ import pytest
 import SimpleITK as sitk
 from axe_playwright_python.sync_playwright import Axe
 from browser import Reader, chromium, reader
-from case_results import DISC_CENTRE, SPACING_MM, case_result, changed
+from case_results import BASELINE_DATE, DISC_CENTRE, SPACING_MM, case_result, changed
 from PIL import Image
 from playwright.sync_api import Browser, expect
 from web_service import (
@@ -30,7 +30,7 @@ from web_service import (
 
 from mri_resorb.correction import reviewed
 from mri_resorb.io.results import Which
-from mri_resorb.languages import Language, say
+from mri_resorb.languages import Language, long_date, say
 from mri_resorb.model import CaseResult, Estimate, Patient
 from mri_resorb.outputs import DATES
 from mri_resorb.service import accounts, cases, decisions
@@ -310,6 +310,8 @@ def test_anybody_can_use_it(
         )
         assert violations(somebody) == []
         somebody.open_case(service.case_id)
+        day = long_date(BASELINE_DATE, language=Language(language))
+        expect(view.locator("figcaption").first).to_contain_text(day)
         assert violations(somebody) == []
         stage = somebody.stage("baseline").bounding_box()
         assert stage is not None

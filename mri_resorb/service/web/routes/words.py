@@ -1,4 +1,8 @@
-"""The page's words, in each language of the results; anybody may have them, before signing in."""
+"""The page's words, in each language of the results; anybody may have them, before signing in.
+
+Besides the catalogues' sentences: how dates are written, `date.long` (a pattern of Unicode CLDR
+with y, MMMM, d and quoted text) and `date.month-1` to `date.month-12`.
+"""
 
 from __future__ import annotations
 
@@ -23,8 +27,21 @@ def words(language: Language, response: Response) -> dict[str, str]:
 
 @cache
 def _sentences(language: Language) -> dict[str, str]:
-    return {
+    said = {
         name: sentence
         for name, sentence in catalogue(language).items()
         if name.split(".")[0] in _SECTIONS
+    }
+    return {**said, **_dates(language)}
+
+
+def _dates(language: Language) -> dict[str, str]:
+    from babel.dates import get_date_format, get_month_names
+
+    locale = "en_US" if language is Language.EN else language.value
+    months = get_month_names("wide", locale=locale)
+    pattern = get_date_format("long", locale=locale).pattern
+    return {
+        "date.long": pattern.replace("\u202f", " "),
+        **{f"date.month-{number}": name for number, name in months.items()},
     }

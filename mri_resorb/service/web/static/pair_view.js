@@ -20,6 +20,7 @@ export class PairView extends EventTarget {
     this.wheres = DATES.map(() => element("p", { class: "where" }));
     this.slider = element("input", { type: "range", id: "slice", min: "0", step: "1" });
     this.place = element("output", { for: "slice" });
+    this.note = element("p", { class: "hint", hidden: true }, say("html.pictures-not-aligned"));
     this.element = element(
       "div",
       { class: "pair" },
@@ -37,6 +38,7 @@ export class PairView extends EventTarget {
         this.slider,
         this.place,
       ),
+      this.note,
     );
     this.tool = "window";
     this.window = { width: 1, level: 0 };
@@ -63,6 +65,7 @@ export class PairView extends EventTarget {
     this.slider.max = String(this.steps.length - 1);
     this.setField({ mm: FIELD_MM.first, front: 0, up: 0 });
     this.showStep(this.fullestStep());
+    await Promise.all(this.views.map((view) => view.painted()));
   }
 
   async setMasks(masks) {
@@ -78,6 +81,7 @@ export class PairView extends EventTarget {
 
   /** Captions, and what the pictures are called for those who do not see them. */
   describe(result) {
+    this.note.hidden = DATES.every((which) => result[which].disc_at);
     DATES.forEach((which, n) => {
       const day = longDate(result[which].date);
       this.captions[n].replaceChildren(

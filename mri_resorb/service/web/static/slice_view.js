@@ -24,7 +24,7 @@ export class SliceView {
     this.which = which;
     this.canvas = element("canvas", { "aria-hidden": "true" });
     this.overlay = element("svg:svg", { class: "overlay", "aria-hidden": "true" });
-    this.nothing = element("p", { class: "nothing", hidden: true });
+    this.nothing = element("p", { class: "nothing" }, say("page.loading"));
     this.stage = element(
       "div",
       { class: "stage", tabindex: "0", role: "group", "data-date": which },
@@ -37,6 +37,7 @@ export class SliceView {
     this.distance = null; // {i, from: {j, k}, to: {j, k}}
     this.pointed = null; // {i, j, k} of a disc
     this.mask = null;
+    this.isPainted = false;
     this.draw = oncePerFrame(() => this.drawNow());
     this.drawWindow = oncePerFrame(() => this.applyWindow());
   }
@@ -80,6 +81,20 @@ export class SliceView {
     });
     this.observer.observe(this.stage);
     this.applyWindow();
+  }
+
+  /** The first picture is on the screen; compiling the viewer's shaders may take seconds. */
+  async painted() {
+    this.drawNow();
+    const { gl } = this.viewer;
+    const fence = gl.fenceSync(gl.SYNC_GPU_COMMANDS_COMPLETE, 0);
+    gl.flush();
+    while (gl.clientWaitSync(fence, 0, 0) === gl.TIMEOUT_EXPIRED) {
+      await new Promise((done) => setTimeout(done, 20));
+    }
+    gl.deleteSync(fence);
+    this.isPainted = true;
+    this.draw();
   }
 
   /** Let go of the graphics card. */
@@ -224,15 +239,13 @@ export class SliceView {
   drawNow() {
     if (!this.mask) return;
     const isSeen = this.slice !== null;
-    this.nothing.hidden = isSeen;
+    this.nothing.hidden = isSeen && this.isPainted;
+    this.nothing.textContent = say(isSeen ? "page.loading" : "html.nothing-here");
     this.canvas.hidden = !isSeen;
     this.overlay.replaceChildren();
-    if (!isSeen) {
-      this.nothing.textContent = say("html.nothing-here");
-      return;
-    }
+    if (!isSeen) return;
     this.drawSlice();
-    this.drawOverlay();
+    if (this.isPainted) this.drawOverlay();
   }
 
   drawSlice() {

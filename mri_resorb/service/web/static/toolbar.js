@@ -97,11 +97,13 @@ export class Toolbar {
     });
     const colour = element("input", {
       type: "color", id: "fragment-colour", value: this.style.colour,
+      title: say("page.fragment-colour"),
       oninput: () => change("colour", colour.value),
     });
     const opacity = element("input", {
       type: "range", id: "fragment-opacity", min: "0", max: "1", step: "0.05",
-      value: this.style.opacity, oninput: () => change("opacity", opacity.valueAsNumber),
+      value: this.style.opacity, title: say("page.fragment-opacity"),
+      oninput: () => change("opacity", opacity.valueAsNumber),
     });
     return element(
       "div",
@@ -109,7 +111,8 @@ export class Toolbar {
       shown, element("label", { for: "show-fragment" }, say("html.show-fragment")),
       element("label", { for: "fragment-colour", class: "hidden" }, say("page.fragment-colour")),
       colour,
-      element("label", { for: "fragment-opacity" }, say("page.fragment-opacity")), opacity,
+      element("label", { for: "fragment-opacity", class: "hidden" }, say("page.fragment-opacity")),
+      opacity,
     );
   }
 

@@ -72,7 +72,8 @@ export function estimate(of, { places = 2, unit = "" } = {}) {
 /** An ISO date in full words. */
 export function longDate(iso) {
   if (!iso) return say("html.no-date");
-  return format(iso, { dateStyle: "long", timeZone: "UTC" });
+  const [year, month, day] = iso.split("-").map(Number);
+  return inWords(year, month, day);
 }
 
 /** An ISO date in figures, for tables. */
@@ -83,7 +84,10 @@ export function shortDate(iso) {
 
 /** A moment in the reader's own time. */
 export function moment(iso) {
-  return format(iso, { dateStyle: "long", timeStyle: "short" });
+  const at = new Date(iso);
+  const date = inWords(at.getFullYear(), at.getMonth() + 1, at.getDate());
+  const clock = [at.getHours(), at.getMinutes()].map((part) => String(part).padStart(2, "0"));
+  return `${date}, ${clock.join(":")}`;
 }
 
 /** A moment in figures, for tables. */
@@ -98,9 +102,10 @@ function inFigures(iso, options) {
   return new Intl.DateTimeFormat(locale, { ...date, ...options }).format(new Date(iso));
 }
 
-function format(iso, options) {
-  const locale = { en: "en-US", ru: "ru", kk: "kk" }[language];
-  return new Intl.DateTimeFormat(locale, options).format(new Date(iso));
+/** As the language writes a date; not every browser knows each language's months. */
+function inWords(year, month, day) {
+  const parts = { y: year, d: day, MMMM: sentences[`date.month-${month}`] };
+  return sentences["date.long"].replaceAll(/'([^']*)'|MMMM|y|d/g, (found, quoted) => quoted ?? parts[found]);
 }
 
 function formatted(value, form) {
