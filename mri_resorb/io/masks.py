@@ -101,11 +101,13 @@ def write_labels(anatomy: Anatomy, path: Path, *, native_orientation: str) -> No
         Structure.CANAL: anatomy.canal,
         Structure.SACRUM: anatomy.sacrum,
     }
-    filled = np.stack([sitk.GetArrayViewFromImage(parts[structure]) for structure in Structure])
-    background = 1.0 - filled.sum(axis=0, keepdims=True)
-    largest = np.concatenate([background, filled]).argmax(axis=0)
-    values = np.array([0, *Structure], np.uint8)
-    labels = sitk.GetImageFromArray(values[largest])
+    filled = {one: sitk.GetArrayViewFromImage(part) for one, part in parts.items()}
+    most = np.asarray(np.float32(1) - sum(filled.values()))
+    values = np.zeros(most.shape, np.uint8)
+    for structure in Structure:
+        values[filled[structure] > most] = structure
+        most = np.maximum(most, filled[structure])
+    labels = sitk.GetImageFromArray(values)
     labels.CopyInformation(anatomy.disc)
     sitk.WriteImage(sitk.DICOMOrient(labels, native_orientation), str(path), useCompression=True)
 

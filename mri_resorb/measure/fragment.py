@@ -297,8 +297,10 @@ def _read(grid: BoolArray, place: list[FloatArray]) -> FloatArray:
 def _halo(core: BoolArray, *, spacing_mm: tuple[float, ...], reach_mm: float = 1.2) -> BoolArray:
     """Voxels of the core and those near it: `reach_mm` in the plane, one slice across."""
     rows, columns = (max(1, round(reach_mm / spacing_mm[k])) for k in (1, 0))
-    around = np.ones((3, 2 * rows + 1, 2 * columns + 1), bool)
-    return np.asarray(ndimage.binary_dilation(core, structure=around))
+    # Dilation by a box; the filter goes along one axis after the other, which is much faster.
+    around = (3, 2 * rows + 1, 2 * columns + 1)
+    near = ndimage.maximum_filter(core.astype(np.uint8), size=around, mode="constant")
+    return np.asarray(near, bool)
 
 
 def _surface_cm2(material: Material, footprint: BoolArray) -> float:
