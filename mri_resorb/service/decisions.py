@@ -156,7 +156,15 @@ def send_again(store: Store, case_id: str) -> Case:
                 "DELETE FROM sent_objects WHERE case_id = ? AND result = ?",
                 (case_id, case.result),
             )
-        _update(connection, case_id, state="signed", message=None, send_attempts=0, send_after=None)
+        _update(
+            connection,
+            case_id,
+            state="signed",
+            reports="none" if case.reports == "failed" else case.reports,
+            message=None,
+            send_attempts=0,
+            send_after=None,
+        )
         return case_in(connection, case_id)
 
 

@@ -9,21 +9,17 @@ from __future__ import annotations
 
 import shutil
 import sqlite3
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Literal
-
-import SimpleITK as sitk
+from typing import Literal
 
 from mri_resorb.batch.cases import Case as BatchCase
 from mri_resorb.batch.cases import Study as BatchStudy
 from mri_resorb.batch.journal import Outcome
 from mri_resorb.batch.worker import Compare, Task
-from mri_resorb.correction import place_again, read_result
-from mri_resorb.errors import ResultsError
-from mri_resorb.io.results import FollowUpDocument, Which, document, drawn_mask_name
-from mri_resorb.model import CaseResult, Scan, Signature, StudyInput
+from mri_resorb.correction import read_result
+from mri_resorb.model import Signature
 from mri_resorb.pipeline import Pipeline
 from mri_resorb.service.cases import (
     Case,
@@ -35,74 +31,14 @@ from mri_resorb.service.cases import (
     select_cases,
     summarise,
 )
-from mri_resorb.service.measured import remeasured
 from mri_resorb.service.store import Store, now
 from mri_resorb.service.studies import study_folder
+from mri_resorb.service.tasks import Measure, Report
 
 SETTLED_SECONDS = 5.0
 """Without a further correction, until a corrected result's reports are written."""
 UNNAMED_SECONDS = 600.0
 """For how long a result may be written and not yet named by its case."""
-
-DATES: tuple[Which, Which] = ("baseline", "follow_up")
-
-
-@dataclass(frozen=True)
-class Measure:
-    """`follow_up`, leaving the images that were measured beside the result.
-
-    Attributes:
-        folder: where the result goes.
-    """
-
-    folder: Path
-    compare: Compare
-
-    def __call__(self, baseline: StudyInput, follow_up: StudyInput, **options: Any) -> CaseResult:
-        """Compare two studies."""
-        case = self.compare(baseline, follow_up, **options)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        for which in DATES:
-            scan = (case.baseline if which == "baseline" else case.follow_up).scan
-            write_image(scan, self.folder / image_name(which))
-        return case
-
-
-@dataclass(frozen=True)
-class Report:
-    """A result measured again for its reports: the same figures, and who signed them.
-
-    Attributes:
-        before: the folder of the result that stands.
-    """
-
-    before: Path
-    signature: Signature | None
-
-    def __call__(self, *_: StudyInput, **__: Any) -> CaseResult:
-        """Measure again.
-
-        Raises:
-            ResultsError: the figures are not the same, as those of another version may be.
-        """
-        stands = read_result(self.before)
-        drawn = [self._drawn(which) for which in DATES]
-        case = remeasured(
-            place_again(self.before),
-            baseline_mask=drawn[0],
-            follow_up_mask=drawn[1],
-            reviewed_by=stands.review.by if stands.review else None,
-        )
-        if not _same_figures(document(case), stands):
-            raise ResultsError(
-                "Measured again, the case has other figures than those that were read: another "
-                "version of mri-resorb made them. Have it measured anew, and read it again."
-            )
-        return replace(case, signature=self.signature)
-
-    def _drawn(self, which: Which) -> Path | None:
-        file = self.before / drawn_mask_name(which)
-        return file if file.exists() else None
 
 
 @dataclass(frozen=True)
@@ -117,17 +53,6 @@ class Job:
     def folder(self) -> Path:
         """Where the result goes."""
         return self.task.output / self.task.case.name
-
-
-def image_name(which: Which) -> str:
-    """File name of the series of a date, in a job's folder."""
-    return f"{which}_image.nii.gz"
-
-
-def write_image(scan: Scan, path: Path) -> None:
-    """Write a series as NIfTI on its own grid; nothing in it says whose it is."""
-    native = sitk.DICOMOrient(scan.image, scan.native_orientation)
-    sitk.WriteImage(native, str(path), useCompression=True)
 
 
 def next_job(
@@ -332,14 +257,3 @@ def _stands(connection: sqlite3.Connection, case: Case) -> bool:
         (case.id, case.revision),
     ).fetchone()
     return found is not None and case_in(connection, case.id).state == case.state
-
-
-def _same_figures(one: FollowUpDocument, other: FollowUpDocument) -> bool:
-    def figures(of: FollowUpDocument) -> list[object]:
-        dates = [
-            (date.date, date.status, date.volume_cm3, date.size_cm, date.type, date.migration)
-            for date in (of.baseline, of.follow_up)
-        ]
-        return [of.status, of.level, of.change, *dates]
-
-    return figures(one) == figures(other)
