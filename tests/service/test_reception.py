@@ -6,7 +6,8 @@ import errno
 import os
 import sqlite3
 from contextlib import suppress
-from datetime import date
+from datetime import date, timedelta
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,12 @@ import pytest
 from dicom_files import enhanced
 from service_studies import SMALL, as_file, received, study
 
+from mri_resorb.deidentify.instance import deidentified
+from mri_resorb.deidentify.key import Key
 from mri_resorb.errors import RefusedInstanceError
 from mri_resorb.io.studies import read_study
 from mri_resorb.service import audit
+from mri_resorb.service.pairing import look_at
 from mri_resorb.service.reception import clear_unnoted, receive
 from mri_resorb.service.store import Store, open_store
 from mri_resorb.service.studies import get_study, study_folder
@@ -223,3 +227,21 @@ def test_what_cannot_be_de_identified_is_not_kept(store: Store) -> None:
     with pytest.raises(RefusedInstanceError, match="de-identified"):
         receive(store, as_file(study(DAY)[0]), sender="MR1", origin="received", deidentify=unable)
     assert files(store) == []
+
+
+def test_pairs_stay_pairs_when_they_are_de_identified_on_arrival(store: Store) -> None:
+    leave_out = partial(deidentified, key=Key.made())
+    days = (DAY, DAY + timedelta(days=200))
+    ids = [
+        received(store, study(day, SeriesDescription="T2 TSE SAG"), deidentify=leave_out)
+        for day in days
+    ]
+    first, second = (get_study(store, one).facts for one in ids)
+    assert first.patient_id == second.patient_id != "P-17"
+    assert first.patient_name == second.patient_name
+    assert "doe" not in first.patient_name
+    assert first.date is not None
+    assert second.date is not None
+    assert (second.date - first.date).days == 200
+    assert first.date != DAY
+    assert all(look_at(study_folder(store, one)).flaw is None for one in ids)
