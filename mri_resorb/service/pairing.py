@@ -122,6 +122,14 @@ def make_cases(
     )
 
 
+def pair_waiting(store: Store, *, rules: Remote, ask_pacs: bool) -> None:
+    """Look again for earlier studies of those that wait: settings may have changed since."""
+    with store.transaction() as connection:
+        waiting = connection.execute("SELECT follow_up FROM cases WHERE state = 'waiting'")
+        for study_id in {row["follow_up"] for row in waiting.fetchall()}:
+            make_cases(connection, study_id, rules=rules, ask_pacs=ask_pacs)
+
+
 def identifies(facts: StudyFacts) -> bool:
     """Whether a PatientID is one person's."""
     return bool(facts.patient_id) and (

@@ -22,7 +22,7 @@ from mri_resorb.errors import MissingPackageError
 from mri_resorb.pipeline import Pipeline
 from mri_resorb.service import exchange, jobs
 from mri_resorb.service.jobs import Job, end, hand_back, next_job, show_step
-from mri_resorb.service.pairing import complete
+from mri_resorb.service.pairing import complete, pair_waiting
 from mri_resorb.service.reception import Deidentify
 from mri_resorb.service.settings import Settings
 from mri_resorb.service.store import Store, now
@@ -83,25 +83,22 @@ def measure_cases(
         MissingPackageError, ClusterError: there are no workers.
     """
     jobs.take_up(store)
+    ask_pacs = settings.pacs.dicomweb is not None
+    pair_waiting(store, rules=way.remote, ask_pacs=ask_pacs)
     with connected(LocalWorkers(settings.workers), logs=store.folder) as client:
         running: dict[Future[Outcome], Job] = {}
         given_up: Counter[tuple[str, int]] = Counter()
         killed: set[tuple[str, int]] = set()
         while not stop.wait(POLL_SECONDS):
-            complete_studies(store, settings, way)
+            quiet_since = now() - way.remote.quiet_seconds
+            for study in studies_in_state(store, "receiving", before=quiet_since):
+                complete(store, study, rules=way.remote, ask_pacs=ask_pacs)
             for future in [future for future in running if future.done()]:
                 _collect(store, running[future], future, client, given_up, killed)
                 del running[future]
             _hand_out(store, settings, way, client, running, compare=compare)
             for job in running.values():
                 show_step(store, job)
-
-
-def complete_studies(store: Store, settings: Settings, way: Pipeline) -> None:
-    """Take studies for complete of which nothing came for a while."""
-    quiet_since = now() - way.remote.quiet_seconds
-    for study in studies_in_state(store, "receiving", before=quiet_since):
-        complete(store, study, rules=way.remote, ask_pacs=settings.pacs.dicomweb is not None)
 
 
 def _hand_out(

@@ -15,7 +15,7 @@ from mri_resorb.model import Level
 from mri_resorb.pipeline import Remote
 from mri_resorb.service.cases import Case, all_cases
 from mri_resorb.service.decisions import delete_case
-from mri_resorb.service.pairing import complete
+from mri_resorb.service.pairing import complete, pair_waiting
 from mri_resorb.service.store import Store, open_store
 from mri_resorb.service.studies import get_study
 
@@ -193,9 +193,13 @@ def test_late_images_have_what_nobody_worked_on_measured_anew(store: Store) -> N
     assert "not in it" in (corrected.message or "")
 
 
-def test_a_study_waits_until_the_pacs_was_asked(store: Store) -> None:
+def test_a_study_waits_until_the_pacs_was_asked_or_is_none_any_more(store: Store) -> None:
     completed(store, study(FIRST), rules=ONE_LEVEL)
     study_id = received(store, study(SECOND))
     complete(store, get_study(store, study_id), rules=ONE_LEVEL, ask_pacs=True)
     assert pairs(store)[None, SECOND, "L5-S1"] == "waiting"
     assert any("PACS" in (case.message or "") for case in all_cases(store))
+    pair_waiting(store, rules=ONE_LEVEL, ask_pacs=True)
+    assert pairs(store)[None, SECOND, "L5-S1"] == "waiting"
+    pair_waiting(store, rules=ONE_LEVEL, ask_pacs=False)
+    assert pairs(store) == {(FIRST, SECOND, "L5-S1"): "queued"}
