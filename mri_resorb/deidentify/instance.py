@@ -70,11 +70,12 @@ def deidentified(instance: FileDataset, *, key: Key) -> Dataset:
     patient = _patient_of(instance)
     made = _Keeping(key, moved_by=key.moved_by(patient)).kept(instance)
     for keyword in ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID"):
-        if keyword not in made:
+        if not made.get(keyword):
             raise NotDeidentifiableError("without the UIDs that a DICOM instance needs")
     made.SOPClassUID = instance.SOPClassUID
     made.update(_pixels(instance))
-    made.PatientID = made.PatientName = key.pseudonym(patient) if patient else ""
+    made.PatientID = key.pseudonym(patient) if patient else ""
+    made.PatientName = f"{made.PatientID}^" if patient else ""
     made.SeriesDescription = _series_description(instance)
     made.Manufacturer = _manufacturer(instance)
     for keyword in kept.EMPTIED:
@@ -145,16 +146,17 @@ class _Keeping:
                 element = header[tag]
             except Exception:  # pydicom's converters raise whatever a malformed value leads them to
                 continue
-            if (
-                element.VR != dictionary_VR(tag)
-                or element.is_empty
-                or not _may_have(element.VM, tag)
-            ):
+            if element.VR != dictionary_VR(tag):
                 continue
             if keyword in kept.SEQUENCES:
                 if depth < _DEEPEST:
                     items = Sequence(self.kept(item, depth=depth + 1) for item in element.value)
                     made.add(DataElement(tag, "SQ", items))
+                continue
+            if element.is_empty:
+                made.add(DataElement(tag, element.VR, None))
+                continue
+            if not _may_have(element.VM, tag):
                 continue
             values = element.value if element.VM > 1 else [element.value]
             staying = [self._rules[keyword](value) for value in values]

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import dicom_files
 import pydicom
+from dicom_case import program
 from mutations import mutated
 from typer.testing import CliRunner, Result
 
@@ -50,6 +52,15 @@ def test_a_pair_is_measured_as_before(tmp_path: Path) -> None:
 
     before = figures(SAMPLE / "baseline", SAMPLE / "follow_up")
     assert figures(first, second) == before
+
+
+def test_what_is_kept_is_an_mr_image_by_the_standard(tmp_path: Path) -> None:
+    validator = program("dciodvfy")
+    assert deidentify(SAMPLE / "baseline", tmp_path / "out").exit_code == 0
+    path = next((tmp_path / "out").rglob("*.dcm"))
+    done = subprocess.run([validator, path], capture_output=True, text=True, check=False)
+    assert "MRImage" in done.stderr
+    assert "Error" not in done.stderr, done.stderr
 
 
 def test_a_key_keeps_pairing_and_pseudonyms_from_run_to_run(tmp_path: Path) -> None:
