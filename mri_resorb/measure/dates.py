@@ -61,7 +61,12 @@ def measure_dates(
     """
     masks = masks or [None] * len(dates)
     materials = for_each_date(_material, dates, found or find_materials(*dates), masks)
-    shared = _shared_part([m for m in materials if m is not None], drawn=any(masks))
+    trusted = [
+        material
+        for material, mask in zip(materials, masks, strict=True)
+        if material is not None and not (mask is None and material.is_implausible)
+    ]
+    shared = _shared_part(trusted, drawn=any(masks))
     measured = for_each_date(partial(_measured, shared=shared), dates, materials, masks)
     return tuple(point for point, _ in measured), tuple(error for _, error in measured)
 
@@ -85,7 +90,7 @@ class _SharedPart:
 
 
 def _shared_part(materials: list[Material], *, drawn: bool) -> _SharedPart | None:
-    """None where no date was placed.
+    """None where no date has an outline that can be trusted.
 
     Rim that goes on beyond a date's slices is left out only where it is no deeper than 2.5 mm;
     deeper material stays in the footprint, so that the date which does not cover it is refused.
@@ -140,6 +145,16 @@ def _measured(
     if isinstance(date, Refused):
         return _refused(date)
     assert material is not None
+    if mask is None and material.is_implausible:
+        return _refused(
+            Refused(
+                date.scan,
+                date.anatomy,
+                date.located,
+                "undetermined",
+                Remark("outline-implausible"),
+            )
+        )
     assert shared is not None
     footprint = shared.footprint
     point = TimePoint(

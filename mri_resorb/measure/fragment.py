@@ -24,6 +24,9 @@ FOOTPRINT_MM = 1.0
 """Its footprint is the connected area that reaches further than this."""
 REACH_ERROR_MM = 0.7
 """By which a reach may be wrong: the boundary's error, 0.35 mm, twice."""
+LARGEST_FRAGMENT_CM3 = 5.0
+"""Convention: twice the largest herniation that the method is tried with. What is outlined beyond
+it is no fragment, but a wrong outline."""
 SMALLEST_PIECE_CM3 = 0.02
 """Smaller detached specks are not taken for material."""
 
@@ -85,6 +88,13 @@ class Material:
         areas, _ = ndimage.label(self.reach_mm > FOOTPRINT_MM, structure=np.ones((3, 3)))
         herniated = np.unique(areas[self.reach_mm > reaching_mm])
         return np.asarray(np.isin(areas, herniated[herniated > 0]))
+
+    @property
+    def is_implausible(self) -> bool:
+        """The outline is wrong: larger than a fragment can be, or run into the next disc's."""
+        fragment = (self.joined & self.footprint[..., None]) | self.detached
+        too_large = float(fragment.sum()) * GRID_VOXEL_CM3 > LARGEST_FRAGMENT_CM3
+        return too_large or bool(self.joined[:, [0, -1]].any())
 
     @property
     def detached_reach_mm(self) -> float:

@@ -10,7 +10,7 @@ import pytest
 import SimpleITK as sitk
 from spines import Comparison, Grid, Solid, Spine, box, compare, dome, ellipsoid
 
-from mri_resorb.model import Anatomy, Estimate, Fragment, Point, TimePoint
+from mri_resorb.model import Anatomy, Estimate, Fragment, Point, Remark, TimePoint
 
 SPINE = Spine(discs=1, lordosis=0.6, rounding_mm=0.5)
 REPOSED = SPINE.posed(turn_degrees=(7.0, 4.0, -3.0), shift_mm=(25.0, -60.0, 210.0))
@@ -180,6 +180,28 @@ def test_a_fragment_in_the_last_slice_is_never_a_number() -> None:
     refused(found.follow_up, "fragment-at-edge")
     assert found.baseline.status == "measured", "the other date still stands"
     assert found.change.verdict == "undetermined"
+    assert found.change.resorption_percent is None
+
+
+@pytest.mark.parametrize(
+    "outline",
+    [
+        pytest.param(box(depth=4, width=8, height=80), id="next disc"),
+        pytest.param(
+            ellipsoid(ap=15, transverse=20, craniocaudal=44, at=(6.5, 0.0, 0.0)), id="too large"
+        ),
+    ],
+)
+def test_an_outline_that_is_no_fragment_is_refused_and_the_other_date_stands(
+    outline: Solid,
+) -> None:
+    found = pair(outline, WHOLE)
+    assert found.baseline.status == "undetermined"
+    assert found.baseline.reason == Remark("outline-implausible")
+    alone = pair(None, WHOLE)
+    assert fragment(found.follow_up).volume_cm3.value == pytest.approx(
+        fragment(alone.follow_up).volume_cm3.value, rel=0.02
+    )
     assert found.change.resorption_percent is None
 
 
