@@ -208,6 +208,9 @@ def test_correcting_signing_and_taking_back(service: Served, page: Reader) -> No
     page.choose("eraser")
     page.drag("baseline", (20, 0), (60, 0))
     expect(view.locator("#sign")).to_be_disabled()  # not before it is measured
+    view.once("dialog", lambda dialog: dialog.dismiss())
+    view.locator("#bar .home").click()
+    expect(view.locator(".case")).to_be_visible()  # nothing is lost without a question
     view.locator("#undo").click()
     expect(view.locator("#measure")).to_be_disabled()
     page.drag("baseline", (20, 0), (60, 0))

@@ -118,7 +118,7 @@ def test_an_upload_becomes_a_signed_report(tmp_path: Path) -> None:
         view.locator("#sign-accept").check()
         view.locator("dialog button[type=submit]").click()
         expect(view.locator("#reopen")).to_be_visible()
-        with view.expect_download() as download:
+        with view.expect_download(timeout=WHOLE_MEASURING_MS) as download:
             view.locator("[id='file-report.pdf']").click()
         report = PdfReader(download.value.path())
         words = " ".join(page.extract_text() for page in report.pages)

@@ -19,7 +19,10 @@ let shown = null; // the work list or the case that is open
 async function start() {
   await speak(preferredLanguage());
   onSignedOut(() => session && begin(null));
-  addEventListener("hashchange", show);
+  addEventListener("hashchange", ({ oldURL }) => {
+    if (mayLeave()) show();
+    else history.replaceState(null, "", oldURL);
+  });
   addEventListener("beforeunload", (event) => {
     if (shown?.hasUnmeasured) event.preventDefault();
   });
@@ -82,15 +85,22 @@ function who() {
 }
 
 async function change(code) {
-  if (shown?.hasUnmeasured && !confirm(say("page.unmeasured"))) return showFrame();
+  if (!mayLeave()) return showFrame();
   await speak(code);
   await show();
 }
 
 async function leave() {
+  if (!mayLeave()) return;
   await signOut().catch(() => null);
-  location.hash = "#/";
+  shown?.close();
+  shown = null;
+  history.replaceState(null, "", "#/");
   begin(null);
+}
+
+function mayLeave() {
+  return !shown?.hasUnmeasured || confirm(say("page.leave"));
 }
 
 function announce(words) {
