@@ -37,7 +37,7 @@ from mri_resorb.service.studies import get_study
 SMALL = dicom_files.Grid(slices=5, rows=8, columns=8)
 RULES = Remote()
 PLAIN = Pipeline(description="Nothing but the result.", outputs=frozenset())
-PATIENCE_S = 300.0
+PATIENCE_S = 900.0
 """Far above what anything takes on a busy machine."""
 
 Found = TypeVar("Found")

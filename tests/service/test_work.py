@@ -18,6 +18,7 @@ from mri_resorb.service.work import working
 
 DAYS = (date(2020, 1, 10), date(2020, 7, 1))
 ONE_LEVEL = Remote(levels=(Level.L4_L5,))
+WAY = PLAIN.model_copy(update={"remote": ONE_LEVEL})
 ENDED = {"measured", "failed"}
 
 
@@ -44,7 +45,7 @@ def test_one_bad_case_is_its_own_failure(store: Store, monkeypatch: pytest.Monke
     for path in (store.folder / "studies" / by_patient(store)["damaged"].follow_up.id).iterdir():
         os.truncate(path, 900)
     settings = Settings(time_limit_seconds=20)
-    with working(store, settings, PLAIN, compare=stand_in):
+    with working(store, settings, WAY, compare=stand_in):
         wait_for(lambda: {case.state for case in all_cases(store)} <= ENDED)
     cases = by_patient(store)
     assert {name: case.state for name, case in cases.items()} == {
@@ -75,7 +76,7 @@ def test_work_that_was_cut_off_is_taken_up_and_quiet_studies_become_cases(store:
     with store.transaction() as connection:
         connection.execute("UPDATE cases SET state = 'running'")
         connection.execute("UPDATE studies SET state = 'receiving', arrived_at = 0")
-    with working(store, Settings(), PLAIN, compare=stand_in):
+    with working(store, Settings(), WAY, compare=stand_in):
         wait_for(lambda: by_patient(store)["before"].state == "measured")
     with store.reading() as connection:
         states = {row["state"] for row in connection.execute("SELECT state FROM studies")}
