@@ -1,8 +1,10 @@
 """The error of a volume, part by part, and what it makes of the change.
 
 A part is *own* to a date or *shared* by both: an own error shows up in the change, a shared one
-cancels as far as both dates move alike. The sizes of the parts are constants of the method, chosen
-beforehand and checked on pairs made from training patients (`docs/validation.md`).
+cancels as far as both dates move alike. The sizes of the parts are constants of the method. Those
+of the network are 1.5 times what was chosen beforehand: on herniations implanted in patients that
+the weights had not seen, none of them a validation patient, errors were 1.1 times what the first
+choice promised, and 1.6 times at most (95 % bound of 16 figures; `docs/validation.md`).
 """
 
 from __future__ import annotations
@@ -19,11 +21,11 @@ SHARED_BOUNDARY_MM = 0.35
 """Placement of the posterior boundary that both dates share."""
 OWN_BOUNDARY_MM = 0.15
 """What is left of it after the dates are aligned."""
-NETWORK_MM = 0.12
+NETWORK_MM = 0.18
 """Displacement of the whole outline by the network, own to each date."""
-SHARED_NETWORK_MM = 0.12
+SHARED_NETWORK_MM = 0.18
 """The same, alike on both dates."""
-DOUBT_PART = 0.5
+DOUBT_PART = 0.75
 """Of the network's doubt around the fragment, `Occupancy.doubt_cm3`."""
 HARD_DOUBT_MM = 0.5
 """Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
