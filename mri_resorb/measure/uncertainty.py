@@ -162,16 +162,19 @@ def smallest_detectable_percent(
 ) -> float | None:
     """The smallest change that these scans could have told from none, percent of the baseline.
 
-    1.96 times the standard deviation of the difference of two measurements of an unchanged fragment
-    (de Vet et al., J Clin Epidemiol 59:1033, 2006). What both dates share cancels in it. An
-    unchanged fragment would have had at least the baseline's own error at the follow-up too. None
-    of a baseline of 0.
+    1.96 times the standard deviation of the difference, as the two dates' errors make it (de Vet et
+    al., J Clin Epidemiol 59:1033, 2006); what both share cancels as far as it is alike. A larger
+    change is called, a smaller one is not. None of a baseline of 0.
     """
     if baseline_cm3 <= 0:
         return None
-    first = baseline_error.own_cm3
-    again = max(first, follow_up_error.own_cm3)
-    return 100 * _Z * float(np.hypot(first, again)) / baseline_cm3
+    names = {*baseline_error.shared, *follow_up_error.shared}
+    unlike = [
+        baseline_error.shared.get(name, 0.0) - follow_up_error.shared.get(name, 0.0)
+        for name in names
+    ]
+    squares = [baseline_error.own_cm3**2, follow_up_error.own_cm3**2, *(u**2 for u in unlike)]
+    return 100 * _Z * float(np.sqrt(sum(squares))) / baseline_cm3
 
 
 def _interval(value: float, drawn: np.ndarray) -> Estimate:

@@ -65,6 +65,17 @@ def test_a_change_is_called_from_the_smallest_detectable_one_on() -> None:
     assert change(date(1.0), date(1.0 - 0.9 * smallest)).verdict == "no_change_beyond_error"
 
 
+def test_the_smallest_detectable_change_reckons_with_what_the_dates_do_not_share() -> None:
+    made = find_change(
+        date(1.0),
+        date(0.5),
+        errors=(VolumeError({"network": 0.03}, {"boundary": 0.09}), VolumeError({}, {})),
+        interval_days=None,
+    )
+    together = np.hypot(0.03, 0.09)
+    assert made.smallest_detectable_percent == pytest.approx(100 * 1.96 * together)
+
+
 def test_shrinking_is_positive_and_growth_negative() -> None:
     shrunk, grown = change(date(1.0), date(0.4)), change(date(0.5), date(1.25))
     assert shrunk.resorption_percent is not None
