@@ -57,7 +57,7 @@ class Seen:
 
     def anatomy(self, image: sitk.Image) -> Anatomy:
         """The occupancies on the grid of the scan itself."""
-        return Anatomy(*(_on_grid_of(image, like=self.grid, values=part) for part in self.classes))
+        return Anatomy(*(_on_grid_of(image, part) for part in self.classes))
 
 
 def find_anatomy(image: sitk.Image) -> Anatomy:
@@ -152,10 +152,31 @@ def _on_network_grid(image: sitk.Image) -> sitk.Image:
     )
 
 
-def _on_grid_of(image: sitk.Image, *, like: sitk.Image, values: FloatImage) -> sitk.Image:
-    part = sitk.GetImageFromArray(values)
-    part.CopyInformation(like)
-    return sitk.Resample(part, image, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+def _on_grid_of(image: sitk.Image, values: FloatImage) -> sitk.Image:
+    """Values of the network's grid, interpolated linearly in each slice to the scan's pixels.
+
+    Both grids begin at one corner and differ in the size of their pixels alone.
+    """
+    columns_mm, rows_mm, _ = image.GetSpacing()
+    columns, rows, _ = image.GetSize()
+    finer = _interpolated(values, axis=1, count=rows, step=rows_mm / PIXEL_MM)
+    finer = _interpolated(finer, axis=2, count=columns, step=columns_mm / PIXEL_MM)
+    part = sitk.GetImageFromArray(finer)
+    part.CopyInformation(image)
+    return part
+
+
+def _interpolated(values: FloatImage, *, axis: int, count: int, step: float) -> FloatImage:
+    """`count` samples along an axis, `step` of its pixels apart, the first from its very edge."""
+    at = np.clip((np.arange(count) + 0.5) * step - 0.5, 0, values.shape[axis] - 1)
+    before = np.minimum(at.astype(int), max(values.shape[axis] - 2, 0))
+    shape = [-1 if k == axis else 1 for k in range(values.ndim)]
+    share = (at - before).astype(np.float32).reshape(shape)
+    first = np.take(values, before, axis=axis)
+    second = np.take(values, np.minimum(before + 1, values.shape[axis] - 1), axis=axis)
+    second -= first
+    second *= share
+    return np.asarray(first + second)
 
 
 _loading = Lock()
