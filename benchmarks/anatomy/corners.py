@@ -23,6 +23,7 @@ from mri_resorb.model import Anatomy, FloatArray
 from mri_resorb.segment.discs import find_discs, without_other_discs
 
 TRAINING = Path(training.__file__).parent
+LABELS = "the labels' own, 0.9 mm"
 
 
 @dataclass(frozen=True)
@@ -35,7 +36,11 @@ class Placed:
 
 @dataclass(frozen=True)
 class CornerError:
-    """Distance in the sagittal plane, mm; NaN where no corner is found."""
+    """Distance in the sagittal plane, mm; NaN where no corner is found.
+
+    Attributes:
+        slices: kind of slices, or that the corner is the labels' and not the network's.
+    """
 
     patient: str
     slices: str
@@ -55,16 +60,16 @@ def placed_corners() -> dict[str, Placed]:
 
 
 def measure_corners(body: Body) -> list[CornerError]:
-    """At both kinds of slices; none where no point was placed."""
+    """At both kinds of slices, and by the labels themselves; none where no point was placed."""
     name = body.patient.patient
     placed = placed_corners().get(name)
     if placed is None:
         return []
+    anatomies = {slices: found.anatomy for slices, _, _, found in body.both}
+    anatomies[LABELS] = body.truth
     return [
-        CornerError(
-            name, slices, placed.certain, corner_distance_mm(found.anatomy, placed.point_mm)
-        )
-        for slices, _, _, found in body.both
+        CornerError(name, slices, placed.certain, corner_distance_mm(anatomy, placed.point_mm))
+        for slices, anatomy in anatomies.items()
     ]
 
 
@@ -110,7 +115,7 @@ def table(errors: Sequence[CornerError], apart_mm: Sequence[float]) -> str:
         "| slices | points | patients | median, mm | 95th percentile, mm | not found |",
         "| --- | --- | --- | --- | --- | --- |",
     ]
-    for slices in (FINE, THICK):
+    for slices in (FINE, THICK, LABELS):
         for which, kept in (("all", (True, False)), ("certain", (True,))):
             chosen = [e.distance_mm for e in errors if e.slices == slices and e.certain in kept]
             known = [value for value in chosen if np.isfinite(value)]

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -36,12 +37,12 @@ class Degraded:
     """An image with its truth on one grid.
 
     Attributes:
-        covered: voxels that lie wholly in the patient's slab; None where all do.
+        covered: voxels that lie wholly in the patient's slab; True where all do.
     """
 
     image: sitk.Image
     truth: Anatomy
-    covered: Mask | None = None
+    covered: Mask | Literal[True] = True
 
 
 @dataclass(frozen=True)

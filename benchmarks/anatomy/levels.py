@@ -14,14 +14,15 @@ from mri_resorb.segment.discs import find_discs
 from mri_resorb.segment.levels import locate_pair
 
 DOUBTFUL = {
-    "50": "severe scoliosis, the sacrum only from the side",
-    "107": "transitional: a well-formed disc below the first sacral segment",
-    "152": "perhaps transitional; scoliosis, the midline at the edge",
-    "209": "perhaps transitional: the lowest disc was taken for S1-S2",
-    "220": "perhaps transitional",
-    "241": "transitional: a well-formed disc below the first sacral segment",
+    "50": "severe scoliosis, the sacrum only from the side; graded as if clear",
+    "107": "a well-formed disc below the first sacral segment",
+    "152": "scoliosis; readers disagree whether the lowest disc is L5-S1 or S1-S2",
+    "209": "spondylolisthesis over a domed S1; graded as if clear",
+    "220": "a narrow S1-S2 remnant; graded as if clear",
+    "241": "a well-formed disc below the first sacral segment",
 }
-"""Patients whose levels nobody can name safely; the others have one answer."""
+"""Patients about whose levels somebody was in doubt. Right is what the radiologists' gradings count
+as L5-S1, or the disc above the labelled first sacral body; in 107, 152 and 241 nobody knows."""
 SAME_DISC_MM = 15.0
 """A disc that the image's edge cuts has its centre elsewhere; the next disc's is 25 mm away."""
 VIEWS = (

@@ -36,6 +36,10 @@ class Reliability:
             self.count + other.count, self.predicted + other.predicted, self.true + other.true
         )
 
+    def volume_ratio(self) -> float:
+        """Sum of the occupancies that are found over that of the true ones."""
+        return float(self.predicted.sum() / self.true.sum())
+
     def expected_error(self, *, doubtful: bool = False) -> float:
         """Expected calibration error: mean over the voxels of |predicted - true| of their bin."""
         edges = np.linspace(0, 1, BINS + 1)
@@ -103,12 +107,13 @@ def document(sums: Sums) -> dict[str, object]:
 def table(sums: Sums) -> str:
     """Expected calibration errors, as Markdown."""
     lines = [
-        "| slices | structure | error, all voxels | error, occupancies of 0.05 to 0.95 |",
-        "| --- | --- | --- | --- |",
+        "| slices | structure | error, all voxels | error, occupancies of 0.05 to 0.95 "
+        "| volume, found over true |",
+        "| --- | --- | --- | --- | --- |",
     ]
     lines += [
         f"| {kind} | {name} | {one.expected_error():.3f} "
-        f"| {one.expected_error(doubtful=True):.3f} |"
+        f"| {one.expected_error(doubtful=True):.3f} | {one.volume_ratio():.3f} |"
         for kind, by_class in sums.items()
         for name, one in by_class.items()
     ]

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from benchmarks.anatomy.degradations import DEGRADATIONS, Degradation, Degraded, plain
-from benchmarks.anatomy.scores import CLASSES, mean_and_worst, score
+from benchmarks.anatomy.scores import CLASSES, dices, mean_and_worst
 from benchmarks.anatomy.unseen import Body, outlined
 
 DISC_DICE_LEAST = 0.75
@@ -46,12 +46,11 @@ def measure_robustness(
 
 def _result(degraded: Degraded, body: Body, *, name: str, strength: int) -> Result:
     found = outlined(degraded.image, body.weights)
-    scores = score(found.anatomy, degraded.truth, covered=degraded.covered)
     return Result(
         degradation=name,
         strength=strength,
         patient=body.patient.patient,
-        dice={structure: one.dice for structure, one in scores.items()},
+        dice=dices(found.anatomy, degraded.truth, covered=degraded.covered),
         refused=found.refusal,
     )
 

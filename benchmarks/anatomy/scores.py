@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -29,18 +30,26 @@ class Score:
     surface_mm: float
 
 
-def score(found: Anatomy, truth: Anatomy, *, covered: Mask | None = None) -> dict[str, Score]:
-    """Each class of two anatomies on one grid.
+def dices(
+    found: Anatomy, truth: Anatomy, *, covered: Mask | Literal[True] = True
+) -> dict[str, float]:
+    """Dice of each class.
 
     Args:
-        covered: where the truth is known; everywhere if None.
+        covered: where the truth is known; everywhere if True.
     """
+    return {
+        name: dice(*(filled(getattr(anatomy, name)) & covered for anatomy in (found, truth)))
+        for name in CLASSES
+    }
+
+
+def score(found: Anatomy, truth: Anatomy) -> dict[str, Score]:
+    """Each class of two anatomies on one grid."""
     columns_mm, rows_mm, slices_mm = truth.disc.GetSpacing()
     scores = {}
     for name in CLASSES:
         first, second = (filled(getattr(anatomy, name)) for anatomy in (found, truth))
-        if covered is not None:
-            first, second = first & covered, second & covered
         scores[name] = Score(
             dice=dice(first, second),
             surface_mm=surface_distance_mm(first, second, (slices_mm, rows_mm, columns_mm)),

@@ -58,14 +58,14 @@ def test_occupancy_that_says_too_much_is_off_by_so_much() -> None:
 @cache
 def body() -> Body:
     """Boxes for bodies, discs and canal, in the intensities of a T2."""
-    labels = np.zeros((16, 200, 160), np.uint8)
-    for top in range(5, 190, 46):
-        labels[:, top : top + 34, 40:90] = Structure.VERTEBRA
-        labels[:, top + 34 : top + 46, 42:92] = Structure.DISC
-    labels[:, :, 96:120] = Structure.CANAL
-    labels[:, 189:, 40:90] = Structure.SACRUM
+    labels = np.zeros((12, 124, 100), np.uint8)
+    for top in (5, 51):
+        labels[:, top : top + 34, 20:55] = Structure.VERTEBRA
+        labels[:, top + 34 : top + 46, 21:57] = Structure.DISC
+    labels[:, :, 60:75] = Structure.CANAL
+    labels[:, 97:, 20:55] = Structure.SACRUM
     signal = np.array([40, 90, 60, 220, 90], np.float32)[labels]
-    signal[:, :, 130:] = 150  # fat
+    signal[:, :, 82:] = 150  # fat
     noisy = signal + np.random.default_rng(0).normal(0, 4, signal.shape)
     image = np.clip(noisy, 0, 255).astype(np.uint8)
     volume = sitk.GetImageFromArray(image)
