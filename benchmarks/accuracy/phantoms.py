@@ -9,6 +9,7 @@ import SimpleITK as sitk
 
 from benchmarks.accuracy.scenes import Fate, Protocol, Scene, Side, Site, Taken, Truth, scene_name
 from benchmarks.accuracy.sizes import size_mm
+from mri_resorb.geometry import voxel_points
 from mri_resorb.model import Level
 from mri_resorb.simulate.acquisition import Acquisition, Pose, acquire
 from mri_resorb.simulate.herniation import Herniation
@@ -34,6 +35,8 @@ VOLUMES_CM3 = {
 }
 """Larger ones find no room in most canals; smaller bulges are none by the definition."""
 LARGEST_STUMP_CM3 = 0.25
+REACH_MM = 20.0
+"""From a disc's centre to the middle of the next body, and a little."""
 WIDTH_MM = 66.0
 IN_PLANE_MM = 0.7
 """Of the fine grid; boundaries are finer, since its voxels are filled in part."""
@@ -45,7 +48,7 @@ Pieces = tuple[Herniation, ...]
 
 
 def phantom_scene(number: int, *, side: Side) -> Scene:
-    """One person, five levels, two examinations."""
+    """One person, herniations at five levels, two examinations."""
     seed = FIRST_SEED[side] + number
     rng = np.random.default_rng([seed, 31])
     fates, phantoms, pieces = _grown(seed, rng)
@@ -55,6 +58,8 @@ def phantom_scene(number: int, *, side: Side) -> Scene:
         dates.append(_scan(phantom, protocol, rng))
     sites = []
     for level, fate in fates.items():
+        if any(_neighbour_in_reach(scan, level) for scan in dates):
+            continue
         truths = [
             _truth(phantom, level, of[level]) for phantom, of in zip(phantoms, pieces, strict=True)
         ]
@@ -155,6 +160,23 @@ def _scan(phantom: Phantom, protocol: Protocol, rng: np.random.Generator) -> Acq
         signal_to_noise=1 / protocol.noise,
         flow_voids=bool(rng.random() < 0.5),
     )
+
+
+def _neighbour_in_reach(scan: Acquisition, level: Level) -> bool:
+    """Whether a piece of another disc lies where the definition counts it to this one.
+
+    The truth is then not that of the level's own pieces.
+    """
+    centre = np.array(scan.disc_centres_mm[level])
+    for other, occupancy in scan.fragments.items():
+        if other == level:
+            continue
+        towards = np.array(scan.disc_centres_mm[other]) - centre
+        filled = np.argwhere(sitk.GetArrayViewFromImage(occupancy) >= 0.5).astype(float)
+        along = (voxel_points(occupancy, filled) - centre) @ towards / np.linalg.norm(towards)
+        if (along < REACH_MM).any():
+            return True
+    return False
 
 
 def _truth(phantom: Phantom, level: Level, pieces: Pieces) -> Truth:
