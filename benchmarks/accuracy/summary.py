@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ LARGE_CM3 = 0.4
 CLEAR_LOSS_PERCENT = 50.0
 HERNIATED_CM3 = 0.1
 """A fragment of this size that is called absent is a miss."""
+DETECTION_CM3 = (0.05, 0.1, 0.15, 0.2, 0.3)
 FEWEST = 4
 NO_CHANGE, CLEAR_LOSS = "none", "loss of 50 % and more"
 
@@ -86,6 +88,7 @@ def figures(rows: Sequence[Row]) -> Figures:
         "type": _types(dates),
         "size error, mm": _sizes(there),
         "overlap": _overlap(there),
+        "called absent, by true volume": _absent(there),
         "absent where there are 0.1 cm3 or more": [
             f"{d.truth_cm3:.2f} cm3" for d in dates if _missed(d)
         ],
@@ -94,6 +97,17 @@ def figures(rows: Sequence[Row]) -> Figures:
 
 def _both(row: Row) -> bool:
     return row.baseline.found_cm3 is not None and row.follow_up.found_cm3 is not None
+
+
+def _absent(dates: Sequence[DateRow]) -> dict[str, str]:
+    """Of the fragments that were looked for, those not found; volumes in cm3."""
+    counts = {}
+    for low, high in pairwise((0.0, *DETECTION_CM3, float("inf"))):
+        seen = [d for d in dates if low < d.truth_cm3 <= high and d.found_cm3]
+        missed = sum(d.status == "absent" for d in seen)
+        name = f"over {low:g}" if high == float("inf") else f"{low:g}-{high:g}"
+        counts[name] = f"{missed} of {len(seen)}"
+    return counts
 
 
 def _missed(date: DateRow) -> bool:

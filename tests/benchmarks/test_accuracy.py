@@ -90,7 +90,9 @@ def test_a_truth_outside_the_interval_and_a_refusal_are_counted() -> None:
 def test_a_fragment_that_is_called_absent_is_listed() -> None:
     missed = row(1.0, 0.4, found=(1.0, 0.0))
     missed = replace(missed, follow_up=replace(missed.follow_up, status="absent"))
-    assert figures([missed])["absent where there are 0.1 cm3 or more"] == ["0.40 cm3"]
+    found = figures([missed])
+    assert found["absent where there are 0.1 cm3 or more"] == ["0.40 cm3"]
+    assert found["called absent, by true volume"]["over 0.3"] == "1 of 2"
 
 
 def test_aims_are_compared_with_what_was_reached() -> None:
