@@ -27,7 +27,10 @@ LEVELS_A_PHANTOM = 5
 
 
 def accuracy(*, pairs: int, side: Side, data: Path, cache: Path, processes: int) -> list[Row]:
-    """Half of the pairs from implants, half from phantoms."""
+    """Half of the pairs from implants, the others from phantoms.
+
+    Fewer than asked for where levels of a phantom are left out (`phantom_scene`).
+    """
     phantoms = -(-pairs // 2 // LEVELS_A_PHANTOM)
     names = [
         *(scene_name(side, "phantom", number) for number in range(phantoms)),
