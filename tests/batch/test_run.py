@@ -157,7 +157,7 @@ def test_a_case_that_no_worker_begins_is_not_handed_out_for_ever(
 ) -> None:
     studies = make_cases(tmp_path / "studies", {"a": "fine"})
     (case,) = find_cases(studies, level=Level.L3_L4).cases
-    monkeypatch.setattr(run, "_outcome", lambda future, task, client: None)
+    monkeypatch.setattr(run, "outcome_of", lambda future, task, client: None)
     with Client(processes=False, dashboard_address="127.0.0.1:0") as client:
         (outcome,) = HAND_OUT(client, [Task(case, tmp_path / "out", PLAIN, 60.0, stand_in)])
     assert outcome.state == "failed"
