@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -139,11 +138,15 @@ def write_settings(folder: Path, *, page: int, node: int, more: str = "") -> Non
     )
 
 
+def _is_script(path: Path) -> bool:
+    with path.open("rb") as file:
+        return file.read(2) == b"#!"
+
+
 def dcmtk(name: str) -> str:
     """A program of dcmtk, not the one of the same name that pynetdicom brings."""
-    beside_python = Path(sys.executable).parent
-    folders = [one for one in os.environ["PATH"].split(os.pathsep) if Path(one) != beside_python]
-    found = shutil.which(name, path=os.pathsep.join(folders))
+    places = [Path(folder) / name for folder in os.environ["PATH"].split(os.pathsep)]
+    found = next((one for one in places if one.is_file() and not _is_script(one)), None)
     if found is None:
         reason = f"no {name} of dcmtk: .ci/run installs it"
         pytest.fail(reason) if os.environ.get("CI") == "true" else pytest.skip(reason)

@@ -13,7 +13,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx
+import httpx2
 from browser import chromium, reader
 from playwright.sync_api import expect
 from pypdf import PdfReader
@@ -68,7 +68,7 @@ def uploaded(address: str, token: str) -> str:
     with zipfile.ZipFile(packed, "w") as archive:
         for path in sorted(SAMPLE.rglob("*.dcm")):
             archive.write(path, path.relative_to(SAMPLE))
-    answer = httpx.post(
+    answer = httpx2.post(
         f"{address}api/studies",
         content=packed.getvalue(),
         headers={"Authorization": f"Bearer {token}", "Content-Type": "application/zip"},
