@@ -21,12 +21,21 @@ from benchmarks.accuracy.plots import plot
 from benchmarks.accuracy.scenes import Side, is_kept, load, save, scene_name
 from benchmarks.accuracy.summary import summarise
 from benchmarks.accuracy.tables import aims, groups
+from mri_resorb.segment.network import WEIGHTS
 from mri_resorb.side_by_side import THREADS_VARIABLE
 
 LEVELS_A_PHANTOM = 5
 
 
-def accuracy(*, pairs: int, side: Side, data: Path, cache: Path, processes: int) -> list[Row]:
+def accuracy(
+    *,
+    pairs: int,
+    side: Side,
+    data: Path,
+    cache: Path,
+    processes: int,
+    weights: Path = WEIGHTS,
+) -> list[Row]:
     """Half of the pairs from implants, the others from phantoms.
 
     Fewer than asked for where levels of a phantom are left out (`phantom_scene`).
@@ -37,7 +46,8 @@ def accuracy(*, pairs: int, side: Side, data: Path, cache: Path, processes: int)
         *(scene_name(side, "implant", number) for number in range(pairs // 2)),
     ]
     _in_processes(partial(make, data=data, cache=cache), names, processes, "Making the scans")
-    found = _in_processes(partial(measured, cache=cache), names, processes, "Measuring")
+    measuring = partial(measured, cache=cache, weights=weights)
+    found = _in_processes(measuring, names, processes, "Measuring")
     return [row for rows in found for row in rows]
 
 
@@ -53,9 +63,9 @@ def make(name: str, *, data: Path, cache: Path) -> None:
         save(phantom_scene(int(number), side=side), cache)
 
 
-def measured(name: str, *, cache: Path) -> list[Row]:
+def measured(name: str, *, cache: Path, weights: Path) -> list[Row]:
     """The rows of a kept scene."""
-    return measure(load(name, cache))
+    return measure(load(name, cache), weights=weights)
 
 
 def _in_processes(
@@ -72,6 +82,7 @@ def main() -> None:
     parser.add_argument("--data", type=Path, required=True)
     parser.add_argument("--side", choices=get_args(Side), default="validation")
     parser.add_argument("--pairs", type=int, default=200)
+    parser.add_argument("--weights", type=Path, default=WEIGHTS, help="ONNX, not the shipped")
     parser.add_argument("--cache", type=Path, default=Path("results/accuracy-scans"))
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -82,6 +93,7 @@ def main() -> None:
         data=chosen.data,
         cache=chosen.cache,
         processes=chosen.processes,
+        weights=chosen.weights,
     )
     figures = summarise(rows)
     print(json.dumps(figures["all"], indent=1))
