@@ -11,13 +11,27 @@ from mri_resorb.model import FloatArray
 
 def sample(image: sitk.Image, points_mm: FloatArray) -> FloatArray:
     """Linear interpolation of `image` at LPS points (..., 3); 0 outside of its grid."""
-    direction = np.array(image.GetDirection()).reshape(3, 3)
-    to_index = np.linalg.inv(direction * np.array(image.GetSpacing()))
-    index = (np.asarray(points_mm, float) - np.array(image.GetOrigin())) @ to_index.T
-    array = sitk.GetArrayViewFromImage(image)
-    coordinates = np.moveaxis(index[..., ::-1], -1, 0)
-    values = ndimage.map_coordinates(array, coordinates, order=1, mode="constant", output=float)
-    return np.asarray(values)
+    (values,) = sample_each(image, points_mm=points_mm)
+    return values
+
+
+def sample_each(*images: sitk.Image, points_mm: FloatArray) -> tuple[FloatArray, ...]:
+    """As `sample`, several images on one grid at the same points (..., 3)."""
+    first = images[0]
+    direction = np.array(first.GetDirection()).reshape(3, 3)
+    to_index = np.linalg.inv(direction * np.array(first.GetSpacing()))[::-1]
+    offset = to_index @ np.array(first.GetOrigin())
+    points = np.asarray(points_mm, float)
+    index = to_index @ points.reshape(-1, 3).T - offset[:, None]
+    index = index.reshape(3, *points.shape[:-1])  # slice, row, column
+    return tuple(
+        np.asarray(
+            ndimage.map_coordinates(
+                sitk.GetArrayViewFromImage(image), index, order=1, mode="constant", output=float
+            )
+        )
+        for image in images
+    )
 
 
 def frame_grid(

@@ -72,7 +72,14 @@ def align(
 
     scale = np.array([1.0, 1.0, 1.0, 0.05, 0.05, 0.05])
     found = least_squares(
-        disagreement, np.zeros(6), x_scale=scale, diff_step=0.02, loss="soft_l1", max_nfev=25
+        disagreement,
+        np.zeros(6),
+        x_scale=scale,
+        diff_step=0.02,
+        loss="soft_l1",
+        ftol=1e-4,  # in the samples within 0.002 mm of what further steps lead to
+        xtol=1e-4,
+        max_nfev=25,
     )
     first, second = (values >= 0.5 for values in seen(found.x))
     dice = 2 * (first & second).sum() / max(int(first.sum() + second.sum()), 1)

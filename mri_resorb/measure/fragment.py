@@ -14,7 +14,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from mri_resorb.geometry import frame_grid, sample
+from mri_resorb.geometry import frame_grid, sample, sample_each
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
 
@@ -115,11 +115,10 @@ def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoun
         frame: the shared frame, placed in this date's scan.
         boundary: the shared boundary, in that frame.
     """
-    grid = frame_grid(DEPTH_MM, TRANSVERSE_MM, HEIGHT_MM)
-    grid[..., 0] += boundary.ap_mm(grid[..., 1], grid[..., 2])
-    points = frame.to_patient(grid)
-    disc = sample(anatomy.disc, points) >= 0.5
-    canal = sample(anatomy.canal, points) >= 0.5
+    points = _shared_grid(frame, boundary)
+    disc, canal = (
+        part >= 0.5 for part in sample_each(anatomy.disc, anatomy.canal, points_mm=points)
+    )
     upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
     between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
     near = (HEIGHT_MM < upper[:, None] + _HALF_BODY_MM) & (
@@ -145,6 +144,13 @@ def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoun
     covered = _covered_planes(anatomy.disc, frame)
     broad = _broad(of_disc[pieces] & between[..., None])
     return Material(joined, detached, canal, covered, reach, broad)
+
+
+def _shared_grid(frame: DiscFrame, boundary: PosteriorBoundary) -> FloatArray:
+    """LPS points (transverse, craniocaudal, depth, 3) of the grid that the dates share."""
+    grid = frame_grid(DEPTH_MM, TRANSVERSE_MM, HEIGHT_MM)
+    grid[..., 0] += boundary.ap_mm(TRANSVERSE_MM[:, None], HEIGHT_MM)[..., None]
+    return frame.to_patient(grid)
 
 
 def _broad(at_disc_height: BoolArray) -> BoolArray:
@@ -347,9 +353,7 @@ def material_of_mask(
         mask: 0-1, on the scan's grid.
         automatic: what was found without it; gives the canal and what is covered.
     """
-    grid = frame_grid(DEPTH_MM, TRANSVERSE_MM, HEIGHT_MM)
-    grid[..., 0] += boundary.ap_mm(grid[..., 1], grid[..., 2])
-    drawn = sample(mask, frame.to_patient(grid)) >= 0.5
+    drawn = sample(mask, _shared_grid(frame, boundary)) >= 0.5
     upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
     between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
     pieces, count = ndimage.label(drawn, structure=np.ones((3, 3, 3)))

@@ -95,10 +95,12 @@ def without_other_discs(anatomy: Anatomy, disc: Disc) -> Anatomy:
     migrated fragment of this one.
     """
     components = sitk.GetArrayViewFromImage(disc.components)
-    others = np.isin(components, disc.other_labels)
-    near = ndimage.binary_dilation(others, structure=np.ones((3, 5, 5)))
+    is_other = np.zeros(int(components.max()) + 1, np.uint8)
+    is_other[list(disc.other_labels)] = 1
+    # Dilation by a box, one axis after the other, which is much faster.
+    near = ndimage.maximum_filter(is_other[components], size=(3, 5, 5), mode="constant")
     values = sitk.GetArrayFromImage(anatomy.disc)
-    values[near & (components != disc.label)] = 0
+    values[near.astype(bool) & (components != disc.label)] = 0
     alone = sitk.GetImageFromArray(values)
     alone.CopyInformation(anatomy.disc)
     return replace(anatomy, disc=alone)
