@@ -35,7 +35,7 @@ class DateRow:
     """One date of a pair: truth, what was found, and what perfect contours give.
 
     Attributes:
-        found_cm3, oracle_cm3: None where refused.
+        found_cm3, type, sizes_mm: None where refused; with `oracle_`, by perfect contours.
         sizes_mm, true_sizes_mm: ap, transverse, craniocaudal.
         dice, surface_mm: of the fragment; None where there is none in truth or none was found.
     """
@@ -49,8 +49,10 @@ class DateRow:
     reason: str | None
     true_type: str
     type: str | None
+    oracle_type: str | None
     true_sizes_mm: Triple | None
     sizes_mm: Triple | None
+    oracle_sizes_mm: Triple | None
     dice: float | None
     surface_mm: float | None
 
@@ -146,8 +148,10 @@ def _date_row(
         reason=point.reason.code if point and point.reason else refusal,
         true_type=truth.type,
         type=found.type if found else None,
+        oracle_type=perfect.type if perfect else None,
         true_sizes_mm=_sizes(truth.size),
         sizes_mm=_sizes(found.size) if found else None,
+        oracle_sizes_mm=_sizes(perfect.size) if perfect else None,
         dice=overlap[0] if overlap else None,
         surface_mm=overlap[1] if overlap else None,
     )

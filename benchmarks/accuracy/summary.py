@@ -85,8 +85,12 @@ def figures(rows: Sequence[Row]) -> Figures:
         },
         "resorption": _resorption(rows),
         "verdict": _verdicts(rows),
-        "type": _types(dates),
-        "size error, mm": _sizes(there),
+        "type": _types([(d.true_type, d.type) for d in dates]),
+        "type by perfect contours": _types([(d.true_type, d.oracle_type) for d in dates]),
+        "size error, mm": _sizes([(d.true_sizes_mm, d.sizes_mm, d.slice_mm) for d in there]),
+        "size error by perfect contours, mm": _sizes(
+            [(d.true_sizes_mm, d.oracle_sizes_mm, d.slice_mm) for d in there]
+        ),
         "overlap": _overlap(there),
         "called absent, by true volume": _absent(there),
         "absent where there are 0.1 cm3 or more": [
@@ -203,16 +207,13 @@ def _verdicts(rows: Sequence[Row]) -> dict[str, dict[str, int]]:
     return {truth: dict(counts) for truth, counts in sorted(found.items())}
 
 
-def _types(dates: Sequence[DateRow]) -> Figures:
-    known = [d for d in dates if d.type is not None]
+def _types(pairs: Sequence[tuple[str, str | None]]) -> Figures:
+    """True types against those found."""
+    known = [(_graded(true), _graded(found)) for true, found in pairs if found is not None]
     if not known:
         return {"of": 0}
-    right = sum(_graded(d.type) == _graded(d.true_type) for d in known)
-    wrong = Counter(
-        f"{_graded(d.true_type)} called {_graded(d.type)}"
-        for d in known
-        if _graded(d.type) != _graded(d.true_type)
-    )
+    right = sum(true == found for true, found in known)
+    wrong = Counter(f"{true} called {found}" for true, found in known if true != found)
     return {
         "right": right,
         "of": len(known),
@@ -221,16 +222,17 @@ def _types(dates: Sequence[DateRow]) -> Figures:
     }
 
 
-def _graded(kind: str | None) -> str | None:
+def _graded(kind: str) -> str:
     return "none or bulge" if kind in ("none", "bulge") else kind
 
 
-def _sizes(dates: Sequence[DateRow]) -> Figures:
-    known = [d for d in dates if d.sizes_mm and d.true_sizes_mm]
+def _sizes(sizes: Sequence[tuple[Triple | None, Triple | None, float]]) -> Figures:
+    """True and found sizes, mm, and the distance of the slices."""
+    known = [(true, found, slice_mm) for true, found, slice_mm in sizes if true and found]
     if not known:
         return {"of": 0}
-    error = np.array([np.subtract(d.sizes_mm, d.true_sizes_mm) for d in known])
-    slices = np.array([d.slice_mm for d in known])
+    error = np.array([np.subtract(found, true) for true, found, _ in known])
+    slices = np.array([slice_mm for *_, slice_mm in known])
     return {
         "of": len(known),
         **dict(zip(AXES, _rounded(*np.abs(error).mean(axis=0), digits=2), strict=True)),

@@ -61,7 +61,7 @@ def _lines(rows: Sequence[Row]) -> list[Line]:
     every = figures(rows)
     thick = figures([row for row in rows if by_slice(row) in THICK])
     small = figures([row for row in rows if by_volume(row) in SMALL])
-    sizes = every["size error, mm"]
+    sizes, perfect = every["size error, mm"], every["size error by perfect contours, mm"]
     called = every["verdict"].get(CLEAR_LOSS, {})
     return [
         *_volume(every["volume"]),
@@ -84,11 +84,20 @@ def _lines(rows: Sequence[Row]) -> list[Line]:
             least=95.0,
         ),
         *(
-            _at_most(f"{axis} size, mean absolute error", sizes.get(axis), most, "mm")
-            for axis, most in (("ap", 0.7), ("craniocaudal", 1.0))
+            _beside(
+                _at_most(f"{axis} size, mean absolute error", sizes.get(of), most, unit),
+                perfect.get(of),
+            )
+            for axis, of, most, unit in (
+                ("ap", "ap", 0.7, "mm"),
+                ("craniocaudal", "craniocaudal", 1.0, "mm"),
+                ("transverse", "transverse, slices", 0.5, "slices"),
+            )
         ),
-        _at_most("transverse size, the same", sizes.get("transverse, slices"), 0.5, "slices"),
-        _share("type right", every["type"].get("right", 0), every["type"]["of"], least=90.0),
+        _beside(
+            _share("type right", every["type"].get("right", 0), every["type"]["of"], least=90.0),
+            every["type by perfect contours"].get("percent"),
+        ),
         _never(every),
         _at_least("fragment Dice, 0.4 cm3 and more", every, 0.85),
         _at_least("the same, slices of 4 mm and more", thick, 0.80),
@@ -155,6 +164,12 @@ def _at_most(what: str, value: float | None, most: float, unit: str) -> Line:
     if value is None:
         return what, f"≤ {most:g} {unit}", "none", None
     return what, f"≤ {most:g} {unit}", f"{value:.1f} {unit}", value <= most
+
+
+def _beside(line: Line, perfect: float | None) -> Line:
+    """With what perfect contours give, which is the method's part and not the network's."""
+    what, aim, reached, met = line
+    return what, aim, reached if perfect is None else f"{reached}; perfect contours {perfect}", met
 
 
 def _at_least(what: str, of: dict[str, Any], least: float) -> Line:

@@ -32,8 +32,10 @@ def date(truth_cm3: float, found_cm3: float | None, *, half: float = 0.1) -> Dat
         reason=None if known else "fragment-at-edge",
         true_type="extrusion",
         type="extrusion" if known else None,
+        oracle_type="protrusion",
         true_sizes_mm=(5.0, 10.0, 12.0),
         sizes_mm=(6.0, 10.0, 12.0) if known else None,
+        oracle_sizes_mm=(5.0, 11.0, 12.0),
         dice=0.9,
         surface_mm=0.3,
     )
@@ -67,7 +69,9 @@ def test_figures_of_known_errors() -> None:
     assert found["resorption"]["their mean absolute error, points"] == 4
     assert found["verdict"] == {"loss of 50 % and more": {"decreased": 12}}
     assert found["size error, mm"]["ap"] == 1.0
+    assert found["size error by perfect contours, mm"]["transverse"] == 1.0
     assert found["type"]["percent"] == 100
+    assert found["type by perfect contours"]["percent"] == 0
 
 
 def test_a_truth_outside_the_interval_and_a_refusal_are_counted() -> None:
@@ -99,7 +103,8 @@ def test_aims_are_compared_with_what_was_reached() -> None:
     volumes = np.linspace(0.5, 2.0, 12)
     lines = aims([row(v, v / 2, found=(v + 0.01, v / 2 + 0.01)) for v in volumes]).splitlines()
     assert "| true loss of 50 % and more called | ≥ 95 % | 100.0 % (12 of 12) | met |" in lines
-    assert "| ap size, mean absolute error | ≤ 0.7 mm | 1.0 mm | **missed** |" in lines
+    ap = "| ap size, mean absolute error | ≤ 0.7 mm | 1.0 mm; perfect contours 0.0 | **missed** |"
+    assert ap in lines
     assert any("'increased' with no true change" in line and "none" in line for line in lines)
 
 
