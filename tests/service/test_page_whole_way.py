@@ -1,4 +1,4 @@
-"""From an upload to the signed report, through the page, with nothing standing in for anything."""
+"""From the modality to the PACS, through the page, with nothing standing in for anything."""
 
 from __future__ import annotations
 
@@ -8,16 +8,18 @@ import os
 import re
 import subprocess
 import sys
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import httpx2
+import pydicom
 from browser import chromium, reader
+from orthanc_server import PASSWORD as ORTHANC_PASSWORD
+from orthanc_server import USER, Orthanc, orthanc
 from playwright.sync_api import expect
 from pypdf import PdfReader
-from service_studies import free_port
+from service_studies import dcmtk, free_port
+from signed_objects import check_signed_objects
 from web_service import PASSWORD
 
 from mri_resorb.languages import Language, say
@@ -26,26 +28,29 @@ from mri_resorb.service.store import open_store
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "extrusion-halved"
 BASELINE_VOXEL_MM3 = 0.8 * 0.8 * 4.4
+PATIENT, NAME = "PHANTOM-2", "A. Reader"
 WHOLE_MEASURING_MS = 600_000
 """Far above what it takes on a busy machine."""
 
 
 @contextmanager
-def serving(folder: Path) -> Iterator[tuple[str, str]]:
-    """`mri-resorb serve` with a reader and a program: its address and the program's token."""
+def serving(folder: Path, *, node: int, pacs: Orthanc) -> Iterator[str]:
+    """`mri-resorb serve` with a reader's account, sending to a PACS: its address."""
     port = free_port()
+    folder.mkdir()
+    (folder / "password").write_text(ORTHANC_PASSWORD)
     (folder / "own.toml").write_text(
-        'description = "Tests."\noutputs = ["pdf", "seg", "sr"]\n'
+        'description = "Tests."\noutputs = ["pdf", "seg", "sr", "encapsulated-pdf"]\n'
         '[remote]\nquiet_seconds = 1\nlevels = ["L4-L5"]\n'
     )
     (folder / "service.toml").write_text(
-        f'port = {port}\npipeline = "own.toml"\n[dicom]\nport = {free_port()}\n'
+        f'port = {port}\npipeline = "own.toml"\n[dicom]\nport = {node}\n'
+        f'[pacs.dicomweb]\nurl = "{pacs.dicomweb}"\nuser = "{USER}"\npassword_file = "password"\n'
     )
     store = open_store(folder)
     store.create_tables(accounts.SCHEMA)
     with store.transaction() as connection:
         accounts.add_account(connection, name="reader", role="reader", password=PASSWORD)
-        token = accounts.add_token(connection, name="sender", role="reader")
     store.close()
     with subprocess.Popen(
         [sys.executable, "-m", "mri_resorb.cli", "serve", str(folder)],
@@ -57,44 +62,33 @@ def serving(folder: Path) -> Iterator[tuple[str, str]]:
         try:
             assert service.stdout is not None
             assert "The page is at" in service.stdout.readline()
-            yield f"http://127.0.0.1:{port}/", token
+            yield f"http://127.0.0.1:{port}/"
         finally:
             service.terminate()
-
-
-def uploaded(address: str, token: str) -> str:
-    """Send the sample; the patient's id."""
-    packed = io.BytesIO()
-    with zipfile.ZipFile(packed, "w") as archive:
-        for path in sorted(SAMPLE.rglob("*.dcm")):
-            archive.write(path, path.relative_to(SAMPLE))
-    answer = httpx2.post(
-        f"{address}api/studies",
-        content=packed.getvalue(),
-        headers={"Authorization": f"Bearer {token}", "Content-Type": "application/zip"},
-        timeout=60,
-    )
-    assert answer.status_code in (200, 201), answer.text
-    assert answer.json()["refused"] == []
-    return "PHANTOM-2"
 
 
 def volume(text: str) -> float:
     return float(text.replace(",", "."))
 
 
-def test_an_upload_becomes_a_signed_report(tmp_path: Path) -> None:
+def test_two_studies_from_the_modality_are_read_at_the_page_and_are_in_the_pacs_signed(
+    tmp_path: Path,
+) -> None:
+    pacs, node = orthanc(tmp_path / "orthanc"), free_port()
     with (
-        serving(tmp_path) as (address, token),
+        pacs.running(),
+        serving(tmp_path / "service", node=node, pacs=pacs) as address,
         chromium() as browser,
         reader(browser, address) as somebody,
     ):
         view = somebody.page
         somebody.sign_in("reader", PASSWORD)
         expect(view.locator(".empty")).to_be_visible()
-        patient = uploaded(address, token)
+        to = ("-aec", "MRI_RESORB", "127.0.0.1", str(node), "+sd", "+r")
+        for study in ("baseline", "follow_up"):
+            subprocess.run([dcmtk("storescu"), *to, str(SAMPLE / study)], check=True)
+        row = view.locator("tbody tr").filter(has_text=PATIENT)
         to_be_read = say("page.state-measured", language=Language.EN)
-        row = view.locator("tbody tr").filter(has_text=patient)
         expect(row).to_contain_text(to_be_read, timeout=WHOLE_MEASURING_MS)
 
         case_id = row.get_attribute("data-id")
@@ -106,7 +100,6 @@ def test_an_upload_becomes_a_signed_report(tmp_path: Path) -> None:
             somebody.drag("baseline", (70, 20 + 20 * times), (90, 30 + 20 * times))
             view.locator("#measure").click()
             expect(view.locator(".said")).to_have_text(re.compile("again in"))
-            print(view.locator(".said").inner_text())
         corrected = somebody.figures(2)
         assert somebody.figures(1) == automatic
         assert volume(corrected[0]) > volume(automatic[0])
@@ -114,23 +107,30 @@ def test_an_upload_becomes_a_signed_report(tmp_path: Path) -> None:
         assert corrected[2] != automatic[2]
 
         view.locator("#sign").click()
-        view.locator("#sign-name").fill("A. Reader")
+        view.locator("#sign-name").fill(NAME)
         view.locator("#sign-accept").check()
         view.locator("dialog button[type=submit]").click()
         expect(view.locator("#reopen")).to_be_visible()
         with view.expect_download(timeout=WHOLE_MEASURING_MS) as download:
             view.locator("[id='file-report.pdf']").click()
-        report = PdfReader(download.value.path())
-        words = " ".join(page.extract_text() for page in report.pages)
-        assert "A. Reader" in words
+        words = " ".join(page.extract_text() for page in PdfReader(download.value.path()).pages)
+        assert NAME in words
         assert corrected[2].removesuffix(" %") in words
-
         result = json.loads(view.request.get(f"{address}api/cases/{case_id}/result").text())
-        found = [result[of]["baseline"] if of else result["baseline"] for of in ("automatic", "")]
-        assert [f"{one['volume_cm3']['value']:.2f}".replace(".", ",") for one in found] == [
-            automatic[0],
-            corrected[0],
-        ]
-        painted_mm3 = 1000 * (found[1]["volume_cm3"]["value"] - found[0]["volume_cm3"]["value"])
-        assert painted_mm3 / BASELINE_VOXEL_MM3 > 20
-        assert patient not in " ".join([*somebody.heard, view.url, view.title()])
+        somebody.page.locator("#bar .home").click()
+        sent = say("page.state-sent", language=Language.EN)
+        expect(row).to_contain_text(sent, timeout=WHOLE_MEASURING_MS)
+        arrived = [pydicom.dcmread(io.BytesIO(content)) for content in pacs.instances()]
+        assert PATIENT not in " ".join([*somebody.heard, view.url, view.title()])
+
+    check_signed_objects(arrived, scratch=tmp_path, name=NAME)
+    follow_up = pydicom.dcmread(next(SAMPLE.glob("follow_up/**/*.dcm"))).StudyInstanceUID
+    beside = {one.Modality for one in arrived if one.StudyInstanceUID == follow_up}
+    assert {"SR", "DOC", "SEG"} <= beside
+    found = [result[of]["baseline"] if of else result["baseline"] for of in ("automatic", "")]
+    assert [f"{one['volume_cm3']['value']:.2f}".replace(".", ",") for one in found] == [
+        automatic[0],
+        corrected[0],
+    ]
+    painted_mm3 = 1000 * (found[1]["volume_cm3"]["value"] - found[0]["volume_cm3"]["value"])
+    assert painted_mm3 / BASELINE_VOXEL_MM3 > 20

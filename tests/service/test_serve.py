@@ -11,16 +11,13 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
-import highdicom as hd
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_case import program
 from orthanc_server import PASSWORD, USER, orthanc
-from pypdf import PdfReader
 from service_studies import dcmtk, free_port, wait_for, write_settings
+from signed_objects import check_signed_objects
 
 from mri_resorb.correction import place_again, read_result
 from mri_resorb.io.result_folder import write_results
@@ -38,7 +35,6 @@ from mri_resorb.service.store import Store, open_store
 
 SAMPLE = Path(__file__).parents[2] / "sample_data" / "extrusion-halved"
 NAME = "Dr. Жанар Reader"
-MODALITIES = {"SEG": 2, "SR": 1, "DOC": 1}
 
 
 @contextmanager
@@ -110,7 +106,7 @@ def test_from_the_modality_to_the_signed_report_in_the_pacs(tmp_path: Path) -> N
         arrived = [pydicom.dcmread(io.BytesIO(content)) for content in pacs.instances()]
         check_figures(store, read, done)
     assert signed.signature is not None
-    check_objects([one for one in arrived if one.Modality in MODALITIES], tmp_path)
+    check_signed_objects(arrived, scratch=tmp_path, name=NAME)
     follow_up = pydicom.dcmread(next(SAMPLE.glob("follow_up/**/*.dcm"))).StudyInstanceUID
     beside = [one.Modality for one in arrived if one.StudyInstanceUID == follow_up]
     assert {"SR", "DOC", "SEG"} <= set(beside)
@@ -125,39 +121,6 @@ def check_figures(store: Store, read: Case, sent: Case) -> None:
     assert document.signature is not None
     assert document.signature.name == NAME
     assert document.follow_up.mask_source == "person"
-
-
-def check_objects(made: list[pydicom.Dataset], scratch: Path) -> None:
-    modalities: dict[str, list[Any]] = {}
-    for one in made:
-        modalities.setdefault(one.Modality, []).append(one)
-    assert {name: len(found) for name, found in modalities.items()} == MODALITIES
-    for number, one in enumerate(made):
-        path = scratch / f"{number}.dcm"
-        one.save_as(path)
-        said = subprocess.run(
-            [program("dciodvfy"), path], capture_output=True, text=True, check=False
-        )
-        assert [line for line in said.stderr.splitlines() if line.startswith("Error")] == []
-    report = modalities["SR"][0]
-    (observer,) = report.VerifyingObserverSequence
-    assert (report.VerificationFlag, str(observer.VerifyingObserverName)) == ("VERIFIED", NAME)
-    groups = hd.sr.srread(io.BytesIO(as_bytes(report))).content
-    refers_to = {
-        group.referenced_segment.referenced_sop_instance_uid
-        for group in groups.get_volumetric_roi_measurement_groups()
-    }
-    assert refers_to == {one.SOPInstanceUID for one in modalities["SEG"]}
-    kinds = {one.SegmentSequence[0].SegmentAlgorithmType for one in modalities["SEG"]}
-    assert kinds == {"AUTOMATIC", "SEMIAUTOMATIC"}
-    pages = PdfReader(io.BytesIO(modalities["DOC"][0].EncapsulatedDocument)).pages
-    assert NAME in pages[0].extract_text().replace("\n", " ")
-
-
-def as_bytes(dataset: pydicom.Dataset) -> bytes:
-    file = io.BytesIO()
-    dataset.save_as(file)
-    return file.getvalue()
 
 
 def test_one_folder_has_one_service_and_a_wrong_one_is_one_line(tmp_path: Path) -> None:
