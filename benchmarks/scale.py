@@ -143,31 +143,40 @@ def _written(output: Path) -> dict[str, bytes]:
 
 
 def throughput(root: Path, *, cases: int) -> dict[str, object]:
-    """The sample cases, real measuring, on one worker and on two; memory from first to last."""
+    """The sample cases, real measuring, on one worker and on two; memory from first to last.
+
+    One worker has half of the cases before the two workers' turn and the others after it, since a
+    machine that is shared with others may be slower for a while.
+    """
     samples = sorted(path for path in SAMPLE.parent.iterdir() if path.is_dir())
-    studies = root / "studies"
-    for number in range(cases):
-        place = studies / f"case-{number + 1:05d}"
-        place.mkdir(parents=True)
-        for study in samples[number % len(samples)].iterdir():
-            (place / study.name).symlink_to(study.resolve())
-    figures: dict[str, object] = {}
-    rates = []
-    for workers in (1, 2):
-        seen = Seen()
-        batch(studies, root / f"on-{workers}", workers=workers, compare=follow_up, tell=seen.tell)
-        # From the first outcome on: a night's run does not notice the start.
-        rates.append((len(seen.at_s) - 1) / (seen.at_s[-1] - seen.at_s[0]))
-        tenth = max(len(seen.memory_mb) // 10, 1)
-        figures[f"{workers} workers"] = {
-            "cases an hour": round(rates[-1] * 3600),
-            "start, seconds": round(seen.at_s[0] - seen.case_seconds[0], 1),
-            "memory of the largest worker, MB": {
-                "second tenth of the cases": round(max(seen.memory_mb[tenth : 2 * tenth])),
-                "last tenth": round(max(seen.memory_mb[-tenth:])),
-            },
-        }
-    return {**figures, "two workers over one": round(rates[1] / rates[0], 2)}
+    halves = (range(cases // 2), range(cases // 2, cases))
+    for name, numbers in zip(("first", "second", "all"), (*halves, range(cases)), strict=True):
+        for number in numbers:
+            place = root / name / f"case-{number + 1:05d}"
+            place.mkdir(parents=True)
+            for study in samples[number % len(samples)].iterdir():
+                (place / study.name).symlink_to(study.resolve())
+    seen = {}
+    for name, workers in (("first", 1), ("all", 2), ("second", 1)):
+        seen[name] = Seen()
+        out = root / f"{name}-measured"
+        batch(root / name, out, workers=workers, compare=follow_up, tell=seen[name].tell)
+    # From the first outcome on: a night's run does not notice the start.
+    rates = {name: (len(of.at_s) - 1) / (of.at_s[-1] - of.at_s[0]) for name, of in seen.items()}
+    alone = (rates["first"] + rates["second"]) / 2
+    memory_mb, tenth = seen["all"].memory_mb, max(cases // 10, 1)
+    return {
+        "cases an hour, one worker, before and after": [
+            round(3600 * rates[name]) for name in ("first", "second")
+        ],
+        "cases an hour, two workers": round(3600 * rates["all"]),
+        "two workers over one": round(rates["all"] / alone, 2),
+        "start, seconds": round(seen["all"].at_s[0] - seen["all"].case_seconds[0], 1),
+        "memory of the larger of two workers, MB": {
+            "second tenth of the cases": round(max(memory_mb[tenth : 2 * tenth])),
+            "last tenth": round(max(memory_mb[-tenth:])),
+        },
+    }
 
 
 def overhead(root: Path, *, cases: int, seconds: float, workers: int) -> dict[str, object]:
