@@ -9,7 +9,8 @@ import SimpleITK as sitk
 
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
 from mri_resorb.measure.fragment import fill, find_material
-from mri_resorb.model import Anatomy, DiscFrame, Point, Structure
+from mri_resorb.measure.shape import size_mm, whole_fragment
+from mri_resorb.model import Anatomy, DiscFrame, Point, SizeMm, Structure
 from mri_resorb.segment.discs import find_discs, without_other_discs
 from training.patients import LabelledVolume, anatomy_of_labels
 
@@ -24,6 +25,17 @@ def truth_cm3(
         fill(anatomy=a, frame=frame, boundary=boundary, material=m, footprint=united).volume_cm3
         for a, m in zip(anatomies, materials, strict=True)
     )
+    return first, second
+
+
+def true_size_mm(
+    anatomies: tuple[Anatomy, Anatomy], *, frame: DiscFrame, boundary: PosteriorBoundary
+) -> tuple[SizeMm | None, SizeMm | None]:
+    """As `truth_cm3`, the sizes: rim beside an implant that belongs to its footprint included."""
+    materials = [find_material(anatomy=a, frame=frame, boundary=boundary) for a in anatomies]
+    united = materials[0].footprint | materials[1].footprint
+    wholes = [whole_fragment(material, united) for material in materials]
+    first, second = (size_mm(w, boundary=boundary) if w.any() else None for w in wholes)
     return first, second
 
 

@@ -20,19 +20,19 @@ from benchmarks.accuracy.scenes import (
     Truth,
     scene_name,
 )
-from benchmarks.accuracy.sizes import size_mm
 from benchmarks.implanted import (
     image_like,
     inside_disc,
     only_disc,
     room_mm,
     site,
+    true_size_mm,
     truth_cm3,
     with_fragment,
 )
 from benchmarks.scoring_herniations import Kind, Layered, Tube, draw_layers, draw_tube
 from mri_resorb.measure.boundary import PosteriorBoundary
-from mri_resorb.model import Anatomy, DiscFrame, HerniationType, Level, Point, SizeMm
+from mri_resorb.model import Anatomy, DiscFrame, HerniationType, Level, Point
 from mri_resorb.simulate.implant import LabelledScan, implant_herniation
 from mri_resorb.simulate.reslice import Pose, reslice, with_rician_noise
 from training.patients import (
@@ -119,9 +119,10 @@ def implant_scene(number: int, *, side: Side, data: Path) -> Scene:
     made = [_implanted(place, of) for of in pieces]
     first, second = (only_disc(date.anatomy, index) for date in made)
     volumes = truth_cm3((first, second), frame=frame, boundary=boundary)
+    sizes = true_size_mm((first, second), frame=frame, boundary=boundary)
     truths = [
-        Truth(volume if of else 0.0, _type(of), date.size)
-        for volume, of, date in zip(volumes, pieces, made, strict=True)
+        Truth(volume if of else 0.0, _type(of), size if of else None)
+        for volume, of, size in zip(volumes, pieces, sizes, strict=True)
     ]
     poses = (_pose(rng, inside_disc(frame), 4.0), _pose(rng, inside_disc(frame), 4.0))
     dates = [
@@ -172,7 +173,6 @@ class _Made:
     image: sitk.Image
     anatomy: Anatomy
     fragment: sitk.Image
-    size: SizeMm | None
 
 
 def _implanted(place: _Place, pieces: tuple[_Piece, ...]) -> _Made:
@@ -195,7 +195,6 @@ def _implanted(place: _Place, pieces: tuple[_Piece, ...]) -> _Made:
         image=image_like(scan.image, place.labelled),
         anatomy=with_fragment(occupied, fragment),
         fragment=whole,
-        size=size_mm(whole, place.frame),
     )
 
 

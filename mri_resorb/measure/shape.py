@@ -36,21 +36,28 @@ def whole_fragment(material: Material, footprint: BoolArray) -> BoolArray:
     return (material.joined & footprint[..., None]) | material.detached
 
 
-def size_mm(fragment: BoolArray) -> SizeMm:
+def size_mm(fragment: BoolArray, *, boundary: PosteriorBoundary) -> SizeMm:
     """Largest extents along the frame's axes, edge to edge.
+
+    The grid's depth is counted from the boundary, which bends along the spine: a fragment that has
+    migrated along a slanting wall goes further along the ap axis than it is deep.
 
     Raises:
         ValueError: the fragment is empty.
     """
-    steps = (TRANSVERSE_STEP_MM, HEIGHT_STEP_MM, DEPTH_STEP_MM)
     if not fragment.any():
         raise ValueError("An empty fragment has no size.")
-    extents = []
-    for axis, step in enumerate(steps):
-        filled = np.flatnonzero(fragment.any(axis=tuple({0, 1, 2} - {axis})))
-        extents.append(float(filled[-1] - filled[0] + 1) * step)
-    transverse, craniocaudal, ap = extents
-    return SizeMm(ap=ap, transverse=transverse, craniocaudal=craniocaudal)
+    deep = fragment.any(axis=-1)
+    origin_mm = boundary.ap_mm(TRANSVERSE_MM[:, None], HEIGHT_MM)[deep]
+    first, last = fragment.argmax(axis=-1)[deep], fragment[..., ::-1].argmax(axis=-1)[deep]
+    front = (origin_mm + DEPTH_MM[first]).min()
+    back = (origin_mm + DEPTH_MM[::-1][last]).max()
+    across, along = (np.flatnonzero(deep.any(axis=axis)) for axis in (1, 0))
+    return SizeMm(
+        ap=float(back - front) + DEPTH_STEP_MM,
+        transverse=float(across[-1] - across[0] + 1) * TRANSVERSE_STEP_MM,
+        craniocaudal=float(along[-1] - along[0] + 1) * HEIGHT_STEP_MM,
+    )
 
 
 def migration(fragment: BoolArray, *, boundary: PosteriorBoundary) -> Migration:

@@ -64,7 +64,7 @@ def test_sizes_of_boxes_are_true_within_a_step_of_the_grid(
     depth: float, width: float, height: float, transverse: float, craniocaudal: float
 ) -> None:
     solid = box(depth=depth, width=width, height=height, at=(0.0, transverse, craniocaudal))
-    size = shape.size_mm(drawn(solid))
+    size = shape.size_mm(drawn(solid), boundary=BOUNDARY)
     found = (size.ap, size.transverse, size.craniocaudal)
     for mm, true, step in zip(found, (depth, width, height), STEPS, strict=True):
         assert abs(mm - true) <= step + 1e-9
@@ -73,15 +73,26 @@ def test_sizes_of_boxes_are_true_within_a_step_of_the_grid(
 def test_pieces_are_sized_together_edge_to_edge() -> None:
     joined = box(depth=5, width=10, height=8)
     below = box(depth=4, width=6, height=6, at=(2.0, 8.0, -14.0))
-    size = shape.size_mm(drawn(joined, below))
+    size = shape.size_mm(drawn(joined, below), boundary=BOUNDARY)
     assert size.craniocaudal == pytest.approx(4 + 17, abs=HEIGHT_STEP_MM)
     assert size.transverse == pytest.approx(5 + 11, abs=TRANSVERSE_STEP_MM)
     assert size.ap == pytest.approx(6, abs=DEPTH_STEP_MM)
 
 
+def test_along_a_slanting_wall_a_fragment_is_sized_along_the_axes_and_not_along_the_wall() -> None:
+    slant = 0.3  # mm to the back, a mm downwards, below the disc
+    walls = np.array([[0.0, 0.0, 0.0], [10 * slant, 0.0, 0.0]])
+    slanting = replace(BOUNDARY, walls=walls)
+    lower = float(slanting.corner_heights_mm(np.array(0.0))[1])
+    piece = box(depth=4, width=6, height=10, at=(2.1, 0.0, lower - 7.1))
+    size = shape.size_mm(drawn(piece), boundary=slanting)
+    assert size.craniocaudal == pytest.approx(10, abs=HEIGHT_STEP_MM)
+    assert size.ap == pytest.approx(4 + slant * 10, abs=DEPTH_STEP_MM + slant * HEIGHT_STEP_MM)
+
+
 def test_nothing_has_no_size() -> None:
     with pytest.raises(ValueError, match="empty"):
-        shape.size_mm(drawn())
+        shape.size_mm(drawn(), boundary=BOUNDARY)
 
 
 GRIDS = [
@@ -108,7 +119,8 @@ def test_sizes_through_the_imaging_are_true_within_half_a_voxel_or_a_grid_step(
         offset_mm=(across * in_plane_mm, down * in_plane_mm, left * slice_mm),
     )
     seen, _ = fill_alone(spine.anatomy(where), frame=frame, boundary=spine.boundary())
-    size = shape.size_mm(shape.whole_fragment(seen, seen.footprint))
+    whole = shape.whole_fragment(seen, seen.footprint)
+    size = shape.size_mm(whole, boundary=spine.boundary())
     half_voxel = np.array([in_plane_mm, slice_mm, in_plane_mm]) / 2
     errors = np.array([size.ap - 7.3, size.transverse - 16.4, size.craniocaudal - 8.6])
     assert np.all(np.abs(errors) <= np.maximum(half_voxel, STEPS) + 1e-6), errors
