@@ -184,11 +184,10 @@ def _truth(phantom: Phantom, level: Level, pieces: Pieces) -> Truth:
     if fragment is None:
         return Truth(0.0, "none", None)
     types = [piece.type for piece in pieces]
-    return Truth(
-        fragment.volume_cm3,
-        "sequestration" if "sequestration" in types else types[0],
-        size_mm(fragment.occupancy, phantom.frames[level]),
-    )
+    kind = "sequestration" if "sequestration" in types else types[0]
+    size = size_mm(fragment.occupancy, phantom.frames[level])
+    # A bulge goes on beyond the lateral recesses, where a fragment ends by definition.
+    return Truth(fragment.volume_cm3, kind, None if kind == "bulge" else size)
 
 
 def _taken(scan: Acquisition) -> Taken:

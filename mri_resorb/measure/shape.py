@@ -25,6 +25,8 @@ from mri_resorb.model import FloatArray, HerniationType, Migration, SizeMm
 _BULGE_DEGREES = 90.0
 _DISC_CENTRE_MM = 17.0
 """From the posterior margin to the disc's centre: half of a lumbar disc's depth (about 34 mm)."""
+_BESIDE_WALL_MM = 2.0
+"""Slices go on this far beside the posterior wall where all of it is seen."""
 _DOME_EXCESS_MM = {"height": 2.0, "transverse": 3.0}
 """How much wider than its base a dome must be: about two pixels, and about a slice."""
 _BASE_DEPTH_MM = 0.75
@@ -47,12 +49,12 @@ def size_mm(fragment: BoolArray, *, boundary: PosteriorBoundary) -> SizeMm:
     """
     if not fragment.any():
         raise ValueError("An empty fragment has no size.")
-    deep = fragment.any(axis=-1)
+    deep: BoolArray = fragment.any(axis=-1)
     origin_mm = boundary.ap_mm(TRANSVERSE_MM[:, None], HEIGHT_MM)[deep]
     first, last = fragment.argmax(axis=-1)[deep], fragment[..., ::-1].argmax(axis=-1)[deep]
     front = (origin_mm + DEPTH_MM[first]).min()
     back = (origin_mm + DEPTH_MM[::-1][last]).max()
-    across, along = (np.flatnonzero(deep.any(axis=axis)) for axis in (1, 0))
+    across, along = np.flatnonzero(deep.any(axis=1)), np.flatnonzero(deep.any(axis=0))
     return SizeMm(
         ap=float(back - front) + DEPTH_STEP_MM,
         transverse=float(across[-1] - across[0] + 1) * TRANSVERSE_STEP_MM,
@@ -80,23 +82,34 @@ def herniation_type(
     if material.detached.any():
         return "sequestration"
     fragment = whole_fragment(material, footprint)
-    if _angle_degrees(material, footprint) > _BULGE_DEGREES:
+    if _is_broad(material, footprint, boundary=boundary):
         return "bulge"
     if _beyond_disc_height(fragment, boundary=boundary) or _dome_wider_than_base(fragment):
         return "extrusion"
     return "protrusion"
 
 
-def _angle_degrees(material: Material, footprint: BoolArray) -> float:
-    """Angle of the disc's circumference that the herniation takes, seen from the disc's centre.
+def _is_broad(material: Material, footprint: BoolArray, *, boundary: PosteriorBoundary) -> bool:
+    """It takes more than a quarter of the disc's circumference.
 
-    Its breadth goes on beyond the lateral recesses, where the fragment itself ends.
+    Its breadth goes on beyond the lateral recesses, where the fragment itself ends. Further out
+    than the bodies' posterior walls are seen the disc's margin turns forward and no boundary tells
+    how far material reaches behind it; what takes all of the wall is a quarter at least. Where the
+    slices end before the wall does, that is not known.
     """
     runs, _ = ndimage.label(material.broad | footprint.any(axis=1))
     taken = np.isin(runs, np.unique(runs[footprint.any(axis=1)]))
     edges = TRANSVERSE_MM[taken]
     low, high = edges.min() - TRANSVERSE_STEP_MM / 2, edges.max() + TRANSVERSE_STEP_MM / 2
-    return float(np.degrees(np.arctan2(high, _DISC_CENTRE_MM) - np.arctan2(low, _DISC_CENTRE_MM)))
+    seen = TRANSVERSE_MM[material.covered]
+    wall = boundary.transverse_range_mm
+    whole_wall_seen = (
+        seen.min() < wall[0] - _BESIDE_WALL_MM and seen.max() > wall[1] + _BESIDE_WALL_MM
+    )
+    if whole_wall_seen and low <= wall[0] and high >= wall[1]:
+        return True
+    angle = np.degrees(np.arctan2(high, _DISC_CENTRE_MM) - np.arctan2(low, _DISC_CENTRE_MM))
+    return bool(angle > _BULGE_DEGREES)
 
 
 def _beyond_disc_height(fragment: BoolArray, *, boundary: PosteriorBoundary) -> bool:

@@ -70,6 +70,21 @@ def test_sizes_of_boxes_are_true_within_a_step_of_the_grid(
         assert abs(mm - true) <= step + 1e-9
 
 
+@pytest.mark.parametrize(
+    ("width_mm", "slices_to_mm", "expected"),
+    [(28, 24, "bulge"), (22, 24, "protrusion"), (28, 13, "protrusion")],
+    ids=["takes all of the wall", "leaves some", "slices end with the wall"],
+)
+def test_what_takes_all_of_the_posterior_wall_is_a_bulge(
+    width_mm: float, slices_to_mm: float, expected: HerniationType
+) -> None:
+    seen = material((box(depth=4, width=width_mm, height=6),))
+    seen = replace(seen, covered=np.abs(TRANSVERSE_MM) <= slices_to_mm)
+    boundary = replace(BOUNDARY, transverse_range_mm=(-13.0, 13.0))
+    found = shape.herniation_type(material=seen, footprint=seen.footprint, boundary=boundary)
+    assert found == expected
+
+
 def test_pieces_are_sized_together_edge_to_edge() -> None:
     joined = box(depth=5, width=10, height=8)
     below = box(depth=4, width=6, height=6, at=(2.0, 8.0, -14.0))
