@@ -49,7 +49,7 @@ def size_mm(fragment: BoolArray, *, boundary: PosteriorBoundary) -> SizeMm:
     """
     if not fragment.any():
         raise ValueError("An empty fragment has no size.")
-    deep: BoolArray = fragment.any(axis=-1)
+    deep = np.asarray(fragment.any(axis=-1))
     origin_mm = boundary.ap_mm(TRANSVERSE_MM[:, None], HEIGHT_MM)[deep]
     first, last = fragment.argmax(axis=-1)[deep], fragment[..., ::-1].argmax(axis=-1)[deep]
     front = (origin_mm + DEPTH_MM[first]).min()
