@@ -25,6 +25,8 @@ from mri_resorb.model import FloatArray, HerniationType, Migration, SizeMm
 _BULGE_DEGREES = 90.0
 _DISC_CENTRE_MM = 17.0
 """From the posterior margin to the disc's centre: half of a lumbar disc's depth (about 34 mm)."""
+_LEAST_WALL_MM = 22.0
+"""Convention: about the distance between the pedicles of L1; less is not all of a wall."""
 _BESIDE_WALL_MM = 2.0
 """Slices go on this far beside the posterior wall where all of it is seen."""
 _DOME_EXCESS_MM = {"height": 2.0, "transverse": 3.0}
@@ -101,10 +103,11 @@ def _is_broad(material: Material, footprint: BoolArray, *, boundary: PosteriorBo
     taken = np.isin(runs, np.unique(runs[footprint.any(axis=1)]))
     edges = TRANSVERSE_MM[taken]
     low, high = edges.min() - TRANSVERSE_STEP_MM / 2, edges.max() + TRANSVERSE_STEP_MM / 2
-    seen = TRANSVERSE_MM[material.covered]
-    wall = boundary.transverse_range_mm
+    seen, wall = TRANSVERSE_MM[material.covered], boundary.transverse_range_mm
     whole_wall_seen = (
-        seen.min() < wall[0] - _BESIDE_WALL_MM and seen.max() > wall[1] + _BESIDE_WALL_MM
+        wall[1] - wall[0] >= _LEAST_WALL_MM
+        and seen.min() < wall[0] - _BESIDE_WALL_MM
+        and seen.max() > wall[1] + _BESIDE_WALL_MM
     )
     if whole_wall_seen and low <= wall[0] and high >= wall[1]:
         return True

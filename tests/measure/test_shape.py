@@ -71,16 +71,21 @@ def test_sizes_of_boxes_are_true_within_a_step_of_the_grid(
 
 
 @pytest.mark.parametrize(
-    ("width_mm", "slices_to_mm", "expected"),
-    [(28, 24, "bulge"), (22, 24, "protrusion"), (28, 13, "protrusion")],
-    ids=["takes all of the wall", "leaves some", "slices end with the wall"],
+    ("width_mm", "wall_to_mm", "slices_to_mm", "expected"),
+    [
+        (28, 13, 24, "bulge"),
+        (22, 13, 24, "protrusion"),
+        (28, 13, 13, "protrusion"),
+        (14, 6, 24, "protrusion"),
+    ],
+    ids=["takes all of the wall", "leaves some", "slices end with the wall", "little wall is seen"],
 )
 def test_what_takes_all_of_the_posterior_wall_is_a_bulge(
-    width_mm: float, slices_to_mm: float, expected: HerniationType
+    width_mm: float, wall_to_mm: float, slices_to_mm: float, expected: HerniationType
 ) -> None:
     seen = material((box(depth=4, width=width_mm, height=6),))
     seen = replace(seen, covered=np.abs(TRANSVERSE_MM) <= slices_to_mm)
-    boundary = replace(BOUNDARY, transverse_range_mm=(-13.0, 13.0))
+    boundary = replace(BOUNDARY, transverse_range_mm=(-wall_to_mm, wall_to_mm))
     found = shape.herniation_type(material=seen, footprint=seen.footprint, boundary=boundary)
     assert found == expected
 
