@@ -17,7 +17,7 @@ from axe_playwright_python.sync_playwright import Axe
 from browser import Reader, chromium, reader
 from case_results import BASELINE_DATE, DISC_CENTRE, SPACING_MM, case_result, changed
 from PIL import Image
-from playwright.sync_api import Browser, expect
+from playwright.sync_api import Browser, Route, expect
 from web_service import (
     PASSWORD,
     PATIENT_ID,
@@ -179,6 +179,34 @@ def test_a_case_changes_before_the_readers_eyes(service: Served, page: Reader) -
     expect(state).to_have_text(say("page.state-signed", language=Language.EN))
     other = add_case(service.store)
     expect(page.row(other)).to_be_visible()
+
+
+def test_a_case_that_comes_before_the_page_listens_is_shown(
+    browser: Browser, service: Served
+) -> None:
+    """The list is made, then a case comes, and only then the line for changes is open."""
+    held: list[Route] = []
+    added: list[str] = []
+
+    def list_before_it(route: Route) -> None:
+        if added:
+            route.continue_()
+            return
+        answer = route.fetch()
+        added.append(add_case(service.store))
+        route.fulfill(response=answer)
+        for one in held:
+            one.continue_()
+
+    def line_after_it(route: Route) -> None:
+        route.continue_() if added else held.append(route)
+
+    with reader(browser, service.address) as somebody:
+        somebody.page.route("**/api/cases", list_before_it)
+        somebody.page.route("**/api/events", line_after_it)
+        somebody.sign_in("reader", PASSWORD)
+        expect(somebody.page.locator("tbody tr")).to_have_count(2)
+        assert somebody.row(added[0]).is_visible()
 
 
 def test_the_work_list_is_sorted_and_filtered_with_the_keyboard(

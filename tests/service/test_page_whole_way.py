@@ -87,11 +87,9 @@ def test_two_studies_from_the_modality_are_read_at_the_page_and_are_in_the_pacs_
         to = ("-aec", "MRI_RESORB", "127.0.0.1", str(node), "+sd", "+r")
         for study in ("baseline", "follow_up"):
             subprocess.run([dcmtk("storescu"), *to, str(SAMPLE / study)], check=True)
-        row = view.locator("tbody tr").filter(has_text=PATIENT)
-        to_be_read = say("page.state-measured", language=Language.EN)
-        expect(row).to_contain_text(to_be_read, timeout=WHOLE_MEASURING_MS)
-
-        case_id = row.get_attribute("data-id")
+        measured = view.locator('tbody tr[data-state="measured"]').filter(has_text=PATIENT)
+        expect(measured).to_be_visible(timeout=WHOLE_MEASURING_MS)
+        case_id = measured.get_attribute("data-id")
         assert case_id is not None
         somebody.open_case(case_id)
         automatic = somebody.figures(1)
@@ -119,7 +117,7 @@ def test_two_studies_from_the_modality_are_read_at_the_page_and_are_in_the_pacs_
         result = json.loads(view.request.get(f"{address}api/cases/{case_id}/result").text())
         somebody.page.locator("#bar .home").click()
         sent = say("page.state-sent", language=Language.EN)
-        expect(row).to_contain_text(sent, timeout=WHOLE_MEASURING_MS)
+        expect(somebody.row(case_id)).to_contain_text(sent, timeout=WHOLE_MEASURING_MS)
         arrived = [pydicom.dcmread(io.BytesIO(content)) for content in pacs.instances()]
         assert PATIENT not in " ".join([*somebody.heard, view.url, view.title()])
 

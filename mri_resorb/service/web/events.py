@@ -54,6 +54,8 @@ class Events:
         self._start(last)
         try:
             yield ": listening\n\n"
+            if since is None:  # what the page asked for before may be older
+                yield "event: listening\ndata: {}\n\n"
             for change in await run_in_threadpool(changes_since, self.store, last):
                 last = change.number
                 yield _event(change)

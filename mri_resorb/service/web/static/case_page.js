@@ -52,6 +52,7 @@ export class CasePage {
   async open() {
     this.stop = listen((change) => this.heard(change));
     await this.load();
+    if (this.wasToldEarly) await this.heard(null);
   }
 
   close() {
@@ -269,6 +270,8 @@ export class CasePage {
   }
 
   async heard(change) {
+    this.wasToldEarly ||= !this.case;
+    if (!this.case) return;
     if (this.isBusy || (change && change.id !== this.id)) return;
     if (change?.state === "deleted") return this.load();
     const before = this.case;

@@ -7,7 +7,7 @@ const listeners = new Set();
  * Hear of every change from now on.
  *
  * @param {(change: {id: string, state: string, step: string|null, revision: number}|null) => void}
- *   heard called with null when the line was down and changes may have been missed
+ *   heard called with null when the line is new or was down, and changes may have been missed
  * @returns {() => void} call it to hear no more
  */
 export function listen(heard) {
@@ -29,6 +29,8 @@ export function connect(tell) {
     if (wasLost) listeners.forEach((heard) => heard(null));
     wasLost = false;
   });
+  // From here on nothing is missed; what changed between a page's questions and this moment may be.
+  source.addEventListener("listening", () => listeners.forEach((heard) => heard(null)));
   source.addEventListener("case", (event) => {
     const change = JSON.parse(event.data);
     listeners.forEach((heard) => heard(change));

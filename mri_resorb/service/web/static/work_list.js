@@ -58,13 +58,22 @@ export class WorkList {
   }
 
   async load() {
-    const cases = await listCases();
-    this.cases = new Map(cases.map((of) => [of.id, of]));
+    const meanwhile = []; // what is heard while the list is on its way may be newer than the list
+    this.heardMeanwhile = meanwhile;
+    try {
+      const cases = await listCases();
+      if (this.heardMeanwhile !== meanwhile) return; // a newer list is on its way
+      this.cases = new Map(cases.map((of) => [of.id, of]));
+    } finally {
+      if (this.heardMeanwhile === meanwhile) this.heardMeanwhile = null;
+    }
     this.show();
+    for (const change of meanwhile) await this.heard(change);
   }
 
   async heard(change) {
     if (!change) return this.load();
+    if (this.heardMeanwhile) return this.heardMeanwhile.push(change);
     const before = this.cases.get(change.id);
     if (change.state === "deleted") this.cases.delete(change.id);
     else if (before && before.revision === change.revision && before.state === change.state) {
