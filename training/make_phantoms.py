@@ -22,6 +22,10 @@ from training.samples import FRAGMENT, focus_points
 
 PIXEL_MM = 0.5
 SLICE_MM = 1.0
+LARGEST_CM3 = {"bulge": 1.0, "protrusion": 0.8, "extrusion": 2.2, "sequestration": 1.6}
+"""Larger ones find no room in most canals."""
+FAT_SUPPRESSED = 0.3
+"""Share of the scans."""
 
 
 def draw_phantom(seed: int) -> Phantom:
@@ -46,7 +50,7 @@ def _draw_pieces(rng: np.random.Generator) -> tuple[Herniation, ...] | None:
     return (
         Herniation(
             kind,
-            float(np.exp(rng.uniform(np.log(0.15), np.log(1.1)))),
+            float(np.exp(rng.uniform(np.log(0.12), np.log(LARGEST_CM3[kind])))),
             side_mm=0.0 if kind == "bulge" else float(rng.uniform(-5, 5)),
             migration=rng.choice(["cranial", "caudal"]) if moved else "none",
             signal=rng.choice(["dark", "iso", "bright"]),
@@ -58,7 +62,10 @@ def scan(phantom: Phantom, seed: int) -> Acquisition:
     """Thin slices of it, by a sequence drawn at random; `training.samples` makes thick ones."""
     rng = np.random.default_rng([seed, 78])
     sequence = SpinEcho(
-        float(rng.uniform(2500, 4500)), float(rng.uniform(80, 125)), float(rng.choice([1.5, 3.0]))
+        float(rng.uniform(2500, 4500)),
+        float(rng.uniform(80, 125)),
+        float(rng.choice([1.5, 3.0])),
+        fat_suppressed=bool(rng.random() < FAT_SUPPRESSED),
     )
     return acquire(
         phantom,

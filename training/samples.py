@@ -84,7 +84,7 @@ def draw_crop(
         side, depth = int(rng.integers(4)), int(rng.integers(10, CROP // 3))
         np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
         np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
-    image = augment(image, classes=classes, rng=rng)
+    image = augment(image, classes=classes, fragment=fragment, rng=rng)
     weight = known * (1.0 + (volume.fragment_weight - 1.0) * fragment)
     if rng.random() < 0.5:  # in-plane left-right is the slice order: mirror the stack
         image = image[::-1]
@@ -144,12 +144,19 @@ def _soft_classes(
     return np.stack([1 - sum(foreground) - parts[UNKNOWN], *foreground]), known, fragment
 
 
-def augment(image: FloatImage, *, classes: FloatImage, rng: np.random.Generator) -> FloatImage:
+def augment(
+    image: FloatImage, *, classes: FloatImage, fragment: FloatImage, rng: np.random.Generator
+) -> FloatImage:
     """Vary contrast, field, noise and artefacts of one crop, then normalise it as a scan is."""
     image = image / max(float(np.percentile(image[:, ::3, ::3], 99.5)), 1.0)
     if rng.random() < 0.35:  # other sequences: each tissue its own gain
         gains = np.exp(rng.normal(0, 0.35, CLASSES)).astype(np.float32)
         image = image * _blur(np.tensordot(gains, classes, 1), 0.7)
+    if rng.random() < 0.35:  # old herniations are darker than their disc, fresh ones brighter
+        image = image * _blur(1 + np.float32(np.exp(rng.normal(0, 0.4)) - 1) * fragment, 0.7)
+    if rng.random() < 0.12:  # suppressed fat: marrow and what surrounds the spine lose signal
+        lost = np.float32(rng.uniform(0.3, 0.9))
+        image = image * _blur(1 - lost * (classes[0] + classes[1] + classes[4]), 0.7)
     if rng.random() < 0.25:  # any monotone change of contrast
         levels = np.r_[0, np.cumsum(rng.dirichlet(np.full(6, 1.5)))]
         image = np.interp(image, np.linspace(0, 1.2, 7), levels).astype(np.float32)

@@ -270,7 +270,7 @@ def _fragment(
         )
     return Fragment(
         **common,  # type: ignore[arg-type]
-        size=shape.size_mm(whole, boundary=date.boundary),
+        size=shape.size_mm(whole, tips=material.tips, boundary=date.boundary),
         type=shape.herniation_type(material=material, footprint=footprint, boundary=date.boundary),
         migration=shape.migration(whole, boundary=date.boundary),
         canal_compromise_percent=shape.canal_compromise_percent(material=material, fragment=whole),

@@ -27,6 +27,9 @@ REACH_ERROR_MM = 0.7
 LARGEST_FRAGMENT_CM3 = 5.0
 """Convention: twice the largest herniation that the method is tried with. What is outlined beyond
 it is no fragment, but a wrong outline."""
+TIP_OCCUPANCY = 0.3
+"""A rounded tip fills but a part of its voxels in a thick slice. Where less is filled than this,
+the fragment has ended (chosen on training-side pairs, `docs/validation.md`)."""
 SMALLEST_PIECE_CM3 = 0.02
 """Smaller detached specks are not taken for material."""
 
@@ -61,6 +64,7 @@ class Material:
         reach_mm: (transverse, craniocaudal) how far `joined` goes behind the boundary.
         broad: (transverse,) planes where disc material reaches more than 1.0 mm behind the
             boundary at the disc's height, beyond the lateral recesses too: a bulge's breadth.
+        tips: what is filled to `TIP_OCCUPANCY` at least, a half or not: where pieces may end.
     """
 
     joined: BoolArray
@@ -69,6 +73,7 @@ class Material:
     covered: BoolArray
     reach_mm: FloatArray
     broad: BoolArray
+    tips: BoolArray
 
     @property
     def footprint(self) -> BoolArray:
@@ -116,9 +121,8 @@ def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoun
         boundary: the shared boundary, in that frame.
     """
     points = _shared_grid(frame, boundary)
-    disc, canal = (
-        part >= 0.5 for part in sample_each(anatomy.disc, anatomy.canal, points_mm=points)
-    )
+    filled, sac = sample_each(anatomy.disc, anatomy.canal, points_mm=points)
+    disc, canal = filled >= 0.5, sac >= 0.5
     upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
     between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
     near = (HEIGHT_MM < upper[:, None] + _HALF_BODY_MM) & (
@@ -143,7 +147,8 @@ def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoun
     reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
     covered = _covered_planes(anatomy.disc, frame)
     broad = _broad(of_disc[pieces] & between[..., None])
-    return Material(joined, detached, canal, covered, reach, broad)
+    tips = (filled >= TIP_OCCUPANCY) & in_canal
+    return Material(joined, detached, canal, covered, reach, broad, tips)
 
 
 def _shared_grid(frame: DiscFrame, boundary: PosteriorBoundary) -> FloatArray:
@@ -353,7 +358,8 @@ def material_of_mask(
         mask: 0-1, on the scan's grid.
         automatic: what was found without it; gives the canal and what is covered.
     """
-    drawn = sample(mask, _shared_grid(frame, boundary)) >= 0.5
+    filled = sample(mask, _shared_grid(frame, boundary))
+    drawn = filled >= 0.5
     upper, lower = boundary.corner_heights_mm(TRANSVERSE_MM)
     between = (HEIGHT_MM < upper[:, None]) & (HEIGHT_MM > lower[:, None])
     pieces, count = ndimage.label(drawn, structure=np.ones((3, 3, 3)))
@@ -364,7 +370,8 @@ def material_of_mask(
     reach = np.where(joined, DEPTH_MM + DEPTH_STEP_MM / 2, 0.0).max(axis=-1)
     canal = automatic.canal & ~drawn
     broad = _broad(joined & between[..., None])
-    return Material(joined, drawn & ~joined, canal, automatic.covered, reach, broad)
+    tips = filled >= TIP_OCCUPANCY
+    return Material(joined, drawn & ~joined, canal, automatic.covered, reach, broad, tips)
 
 
 def fill_from_mask(mask: sitk.Image, *, material: Material, footprint: BoolArray) -> Occupancy:

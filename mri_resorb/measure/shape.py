@@ -13,6 +13,7 @@ from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.measure.fragment import (
     DEPTH_MM,
     DEPTH_STEP_MM,
+    FOOTPRINT_MM,
     HEIGHT_MM,
     HEIGHT_STEP_MM,
     TRANSVERSE_MM,
@@ -32,6 +33,8 @@ _BESIDE_WALL_MM = 2.0
 _DOME_EXCESS_MM = {"height": 2.0, "transverse": 3.0}
 """How much wider than its base a dome must be: about two pixels, and about a slice."""
 _BASE_DEPTH_MM = 0.75
+_TIP_MM = 3.0
+"""Tips are not longer than this."""
 _MIDLINE_MM = 2.5
 
 
@@ -40,28 +43,48 @@ def whole_fragment(material: Material, footprint: BoolArray) -> BoolArray:
     return (material.joined & footprint[..., None]) | material.detached
 
 
-def size_mm(fragment: BoolArray, *, boundary: PosteriorBoundary) -> SizeMm:
+def size_mm(
+    fragment: BoolArray, *, tips: BoolArray | None = None, boundary: PosteriorBoundary
+) -> SizeMm:
     """Largest extents along the frame's axes, edge to edge.
 
     The grid's depth is counted from the boundary, which bends along the spine: a fragment that has
     migrated along a slanting wall goes further along the ap axis than it is deep.
+
+    Args:
+        fragment: (transverse, craniocaudal, depth), what is filled to a half and more.
+        tips: what is filled to less as well, anywhere: within a slice, where a fragment tapers off
+            through the slice's thickness, it ends there. Across the slices, a half is its edge.
 
     Raises:
         ValueError: the fragment is empty.
     """
     if not fragment.any():
         raise ValueError("An empty fragment has no size.")
-    deep = np.asarray(fragment.any(axis=-1))
+    whole = fragment if tips is None else fragment | (tips & _tip_place(fragment))
+    deep = np.asarray(whole.any(axis=-1))
     origin_mm = boundary.ap_mm(TRANSVERSE_MM[:, None], HEIGHT_MM)[deep]
-    first, last = fragment.argmax(axis=-1)[deep], fragment[..., ::-1].argmax(axis=-1)[deep]
+    first, last = whole.argmax(axis=-1)[deep], whole[..., ::-1].argmax(axis=-1)[deep]
     front = (origin_mm + DEPTH_MM[first]).min()
     back = (origin_mm + DEPTH_MM[::-1][last]).max()
-    across, along = np.flatnonzero(deep.any(axis=1)), np.flatnonzero(deep.any(axis=0))
+    across = np.flatnonzero(fragment.any(axis=(1, 2)))
+    along = np.flatnonzero(deep.any(axis=0))
     return SizeMm(
         ap=float(back - front) + DEPTH_STEP_MM,
         transverse=float(across[-1] - across[0] + 1) * TRANSVERSE_STEP_MM,
         craniocaudal=float(along[-1] - along[0] + 1) * HEIGHT_STEP_MM,
     )
+
+
+def _tip_place(fragment: BoolArray) -> BoolArray:
+    """Within `_TIP_MM` of the fragment in its sagittal planes.
+
+    Not as shallow as its rim: there, what is filled in part is the edge of the disc itself.
+    """
+    reach = (0, round(_TIP_MM / HEIGHT_STEP_MM), round(_TIP_MM / DEPTH_STEP_MM))
+    size = tuple(2 * steps + 1 for steps in reach)
+    near = ndimage.maximum_filter(fragment.astype(np.uint8), size=size, mode="constant")
+    return np.asarray((near > 0) & (DEPTH_MM > FOOTPRINT_MM))
 
 
 def migration(fragment: BoolArray, *, boundary: PosteriorBoundary) -> Migration:
@@ -105,7 +128,8 @@ def _is_broad(material: Material, footprint: BoolArray, *, boundary: PosteriorBo
     low, high = edges.min() - TRANSVERSE_STEP_MM / 2, edges.max() + TRANSVERSE_STEP_MM / 2
     seen, wall = TRANSVERSE_MM[material.covered], boundary.transverse_range_mm
     whole_wall_seen = (
-        wall[1] - wall[0] >= _LEAST_WALL_MM
+        seen.size > 0
+        and wall[1] - wall[0] >= _LEAST_WALL_MM
         and seen.min() < wall[0] - _BESIDE_WALL_MM
         and seen.max() > wall[1] + _BESIDE_WALL_MM
     )

@@ -46,7 +46,8 @@ def material(
     sac = drawn(canal) if canal else np.zeros_like(here)
     covered = np.ones(len(TRANSVERSE_MM), bool)
     broad = here[..., DEPTH_MM > 1.0].any(axis=(1, 2))
-    return Material(here, drawn(*detached), sac, covered, reach, broad)
+    pieces = drawn(*detached)
+    return Material(here, pieces, sac, covered, reach, broad, tips=here | pieces)
 
 
 def type_of(joined: tuple[Solid, ...], detached: tuple[Solid, ...] = ()) -> HerniationType:
@@ -144,6 +145,33 @@ def test_sizes_through_the_imaging_are_true_within_half_a_voxel_or_a_grid_step(
     half_voxel = np.array([in_plane_mm, slice_mm, in_plane_mm]) / 2
     errors = np.array([size.ap - 7.3, size.transverse - 16.4, size.craniocaudal - 8.6])
     assert np.all(np.abs(errors) <= np.maximum(half_voxel, STEPS) + 1e-6), errors
+
+
+@pytest.mark.parametrize("grid", GRIDS)
+def test_tips_that_taper_off_through_a_slice_count_to_the_size_within_it(
+    grid: tuple[float, float, Point, Point],
+) -> None:
+    in_plane_mm, slice_mm, turn, (across, down, left) = grid
+    solid = ellipsoid(ap=7.0, transverse=7.0, craniocaudal=13.0, at=(3.5, 0.7, -7.0))
+    spine = Spine(discs=1, turn_degrees=turn).with_fragment(solid)
+    frame = spine.disc_frame()
+    where = Grid.around(
+        frame.to_patient(np.array([4.0, 0.0, -4.0])),
+        in_plane_mm=in_plane_mm,
+        slice_mm=slice_mm,
+        extent_mm=(40.0, 54.0, 48.0),
+        offset_mm=(across * in_plane_mm, down * in_plane_mm, left * slice_mm),
+    )
+    seen, _ = fill_alone(spine.anatomy(where), frame=frame, boundary=spine.boundary())
+    whole = shape.whole_fragment(seen, seen.footprint)
+    half = shape.size_mm(whole, boundary=spine.boundary())
+    size = shape.size_mm(whole, tips=seen.tips, boundary=spine.boundary())
+    assert size.ap == pytest.approx(7, abs=0.75)
+    assert size.craniocaudal == pytest.approx(13, abs=1.0)
+    assert size.transverse == half.transverse
+    if slice_mm > 4:  # where half-filled voxels alone fall short by more
+        assert size.ap - half.ap >= DEPTH_STEP_MM
+        assert size.craniocaudal - half.craniocaudal >= HEIGHT_STEP_MM
 
 
 MUSHROOM = (

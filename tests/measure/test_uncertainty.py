@@ -143,3 +143,20 @@ def test_thicker_slices_and_boundaries_that_disagree_cost_certainty() -> None:
     assert volume_error(thin, boundary_disagreement_mm=1.0).total_cm3 > alone.total_cm3
     nothing = replace(thin, joined_cm3=0.0, footprint_cm2=0.0, surface_cm2=0.0)
     assert volume_error(nothing, boundary_disagreement_mm=None).total_cm3 > 0
+
+
+@pytest.mark.parametrize(("slice_mm", "missed_cm3"), [(0.9, 0.04), (3.3, 0.08), (5.0, 0.12)])
+def test_where_nothing_is_found_the_interval_holds_what_slices_can_hide(
+    slice_mm: float, missed_cm3: float
+) -> None:
+    """A piece of this volume may lie between two slices, too thin to fill half of either."""
+    nothing = Occupancy(
+        image=Grid((0.6, 0.6, slice_mm), (4, 4, 4)).image(np.zeros((4, 4, 4))),
+        joined_cm3=0.0,
+        detached_cm3=0.0,
+        footprint_cm2=0.0,
+        surface_cm2=0.0,
+        touches_edge=False,
+    )
+    error = volume_error(nothing, boundary_disagreement_mm=None, absent=True)
+    assert volume_estimate(0.0, error).high > missed_cm3
