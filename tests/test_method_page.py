@@ -30,7 +30,7 @@ def test_the_thresholds_are_those_of_the_method() -> None:
         f"{dates.CENTRAL_MM:g} mm to both sides of the midline",
         f"| {uncertainty.OWN_BOUNDARY_MM:g} mm | {uncertainty.SHARED_BOUNDARY_MM:g} mm |",
         f"| {uncertainty.NETWORK_MM:g} mm | {uncertainty.SHARED_NETWORK_MM:g} mm |",
-        f"| {uncertainty.DOUBT_PART:g} of it |",
+        f"| {uncertainty.DOUBT_PART:g} of it | {uncertainty.SHARED_DOUBT_PART:g} of it |",
         f"| {uncertainty.SAMPLING_PART:g} of it |",
         f"| {uncertainty.NOISE_FLOOR_CM3:g} cm³ |",
         f"| {uncertainty.DETECTION_CM3:g} cm³, or {uncertainty.DETECTION_CM3_A_MM:g} cm³ a mm of",

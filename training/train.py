@@ -64,7 +64,7 @@ class Pool:
         """A random volume: a phantom, an implanted one, or a patient as is."""
         phantoms = [v for file, v in self.made.items() if file.name.startswith("phantom")]
         implanted = [v for file, v in self.made.items() if not file.name.startswith("phantom")]
-        for volumes, share in ((phantoms, 0.15), (implanted, 0.8)):
+        for volumes, share in ((phantoms, 0.3), (implanted, 0.8)):
             if volumes and rng.random() < share:
                 return volumes[rng.integers(len(volumes))]
         return self.real[rng.integers(len(self.real))]

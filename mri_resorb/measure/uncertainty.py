@@ -25,8 +25,10 @@ NETWORK_MM = 0.18
 """Displacement of the whole outline by the network, own to each date."""
 SHARED_NETWORK_MM = 0.18
 """The same, alike on both dates."""
-DOUBT_PART = 0.75
-"""Of the network's doubt around the fragment, `Occupancy.doubt_cm3`."""
+DOUBT_PART = 0.47
+"""Of the network's doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
+SHARED_DOUBT_PART = 0.58
+"""The same, alike on both dates: what it is of two minds about at one, it is at the other."""
 HARD_DOUBT_MM = 0.5
 """Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
 0.5 mm on the sample cases."""
@@ -116,6 +118,7 @@ def volume_error(
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
             "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
+            "doubt": doubt_cm3 * SHARED_DOUBT_PART,
             "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm + left_out_cm3,
         },
     )
