@@ -18,7 +18,7 @@ from mri_resorb.simulate.tissue import SpinEcho
 
 FIRST_SEED: dict[Side, int] = {"validation": 5200, "training": 3000}
 """Validation has the seeds 5000-8999; 5000 and 5001 are the unit tests'. Training has those below
-5000; the network was trained on 1 to 22."""
+5000; the network was trained on some below 400."""
 SLICES_MM = ((3.0, 3.0), (3.3, 3.0), (4.0, 4.0), (4.4, 4.0), (5.0, 4.5), (5.5, 5.0), (0.9, 0.9))
 """Distance and thickness."""
 FATES: tuple[Fate, ...] = (
