@@ -33,7 +33,7 @@ def test_the_thresholds_are_those_of_the_method() -> None:
         f"| {uncertainty.DOUBT_PART:g} of it | {uncertainty.SHARED_DOUBT_PART:g} of it |",
         f"| {uncertainty.SAMPLING_PART:g} of it |",
         f"| {uncertainty.NOISE_FLOOR_CM3:g} cm³ |",
-        f"| {uncertainty.DETECTION_CM3:g} cm³, or {uncertainty.DETECTION_CM3_A_MM:g} cm³ a mm of",
+        f"| {uncertainty.DETECTION_CM3:g} cm³ |",
         f"ends where less than {fragment.TIP_OCCUPANCY:g} of it is filled",
         f"{uncertainty.CUT_RIM_MM:g} mm of it |",
     ):
