@@ -119,10 +119,14 @@ def test_a_plane_not_stated_allows_what_either_would() -> None:
 
 
 def test_smaller_fragments_must_shrink_more_to_be_told_from_error() -> None:
-    limits = [smallest_detectable_percent(volume) for volume in (0.1, 0.3, 1.0, 3.0)]
+    limits = [smallest_detectable_percent(volume) for volume in (0.2, 0.3, 1.0, 3.0)]
     assert all(limit is not None for limit in limits)
     assert limits == sorted(limits, key=lambda limit: -(limit or 0))
+
+
+def test_of_what_may_be_missed_whole_no_loss_is_told_from_error() -> None:
     assert smallest_detectable_percent(0.005) is None
+    assert smallest_detectable_percent(0.1) is None
 
 
 @pytest.mark.parametrize(
