@@ -128,6 +128,9 @@ def _written(files: list[Path], work: Path, *, key: Key) -> Deidentified:
             if isinstance(error, BurnedInError):
                 burned_in.add(series)
             continue
+        except NotImplementedError:  # an element of a value representation that there is none of
+            left_out.append(LeftOut(number, "damaged"))
+            continue
         patient = str(made.PatientID) or f"unknown-{made.StudyInstanceUID}"
         place = work / patient / made.StudyInstanceUID / f"{made.SOPInstanceUID}.dcm"
         place.parent.mkdir(parents=True, exist_ok=True)

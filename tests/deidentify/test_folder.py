@@ -117,6 +117,18 @@ def test_damaged_files_are_left_out_and_what_is_kept_is_whole(tmp_path: Path) ->
         assert kept.pixel_array.size
 
 
+def test_an_element_of_no_known_kind_damages_its_file_alone(tmp_path: Path) -> None:
+    study(tmp_path / "in")
+    first, *_ = sorted(path for path in (tmp_path / "in").rglob("*") if path.is_file())
+    content = first.read_bytes()
+    identity = b"\x10\x00\x20\x00LO"  # Patient ID
+    assert identity in content
+    first.write_bytes(content.replace(identity, identity[:4] + b"ZZ"))
+    done = deidentify(tmp_path / "in", tmp_path / "out")
+    assert done.exit_code == 0, done.output
+    assert "damaged" in done.output
+
+
 def test_nothing_to_keep_is_an_error_and_leaves_nothing(tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "letter.txt").write_text("x", encoding="utf-8")
