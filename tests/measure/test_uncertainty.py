@@ -145,18 +145,10 @@ def test_thicker_slices_and_boundaries_that_disagree_cost_certainty() -> None:
     assert volume_error(nothing, boundary_disagreement_mm=None).total_cm3 > 0
 
 
-@pytest.mark.parametrize(("slice_mm", "missed_cm3"), [(0.9, 0.04), (3.3, 0.08), (5.0, 0.12)])
-def test_where_nothing_is_found_the_interval_holds_what_slices_can_hide(
-    slice_mm: float, missed_cm3: float
-) -> None:
-    """A piece of this volume may lie between two slices, too thin to fill half of either."""
+def test_where_nothing_is_found_the_interval_holds_what_the_network_has_missed() -> None:
+    """0.16 cm3 in 0.9 mm slices; more than thick slices hide from perfect contours."""
     nothing = Occupancy(
-        image=Grid((0.6, 0.6, slice_mm), (4, 4, 4)).image(np.zeros((4, 4, 4))),
-        joined_cm3=0.0,
-        detached_cm3=0.0,
-        footprint_cm2=0.0,
-        surface_cm2=0.0,
-        touches_edge=False,
+        Grid((0.6, 0.6, 0.9), (4, 4, 4)).image(np.zeros((4, 4, 4))), 0, 0, 0, 0, False
     )
     error = volume_error(nothing, boundary_disagreement_mm=None, absent=True)
-    assert volume_estimate(0.0, error).high > missed_cm3
+    assert round(volume_estimate(0.0, error).high, 2) >= 0.16
