@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator
 from datetime import date
 from functools import cache
 from io import BytesIO
+from itertools import count
 from pathlib import Path
+from unittest.mock import patch
 
 import dicom_files
 import pydicom
@@ -46,8 +48,12 @@ Mutation = Callable[[random.Random, bytearray], bytes]
 def seeds() -> tuple[bytes, ...]:
     """Whole files, one of each kind."""
     grid = dicom_files.Grid(slices=1, rows=8, columns=8)
-    kinds = [as_file(study(DAY, patient="FUZZ")[0]), as_file(dicom_files.enhanced(grid))]
-    with tempfile.TemporaryDirectory() as folder:
+    uids = (f"1.2.826.0.1.3680043.8.498.{number:038d}" for number in count(10**37))
+    with (
+        patch.object(dicom_files, "generate_uid", lambda: next(uids)),
+        tempfile.TemporaryDirectory() as folder,
+    ):
+        kinds = [as_file(study(DAY, patient="FUZZ")[0]), as_file(dicom_files.enhanced(grid))]
         for number, syntax in enumerate(SYNTAXES):
             written = dicom_files.write(
                 dicom_files.series(grid), Path(folder) / str(number), syntax=syntax
@@ -56,10 +62,10 @@ def seeds() -> tuple[bytes, ...]:
     return tuple(kinds)
 
 
-def mutated(count: int, *, seed: int) -> Iterator[bytes]:
+def mutated(number: int, *, seed: int) -> Iterator[bytes]:
     """So many files, each one changed in one to three ways."""
     chance = random.Random(seed)
-    for _ in range(count):
+    for _ in range(number):
         content = bytes(chance.choice(seeds()))
         for _ in range(chance.choice((1, 1, 2, 3))):
             content = chance.choice(MUTATIONS)(chance, bytearray(content))

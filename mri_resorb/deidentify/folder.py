@@ -128,7 +128,7 @@ def _written(files: list[Path], work: Path, *, key: Key) -> Deidentified:
             if isinstance(error, BurnedInError):
                 burned_in.add(series)
             continue
-        except NotImplementedError:  # an element of a value representation that there is none of
+        except Exception:  # pydicom raises whatever a malformed element leads it to
             left_out.append(LeftOut(number, "damaged"))
             continue
         patient = str(made.PatientID) or f"unknown-{made.StudyInstanceUID}"

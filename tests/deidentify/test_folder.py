@@ -9,6 +9,7 @@ from typing import Any
 
 import dicom_files
 import pydicom
+import pytest
 from dicom_case import program
 from mutations import mutated
 from typer.testing import CliRunner, Result
@@ -117,13 +118,22 @@ def test_damaged_files_are_left_out_and_what_is_kept_is_whole(tmp_path: Path) ->
         assert kept.pixel_array.size
 
 
-def test_an_element_of_no_known_kind_damages_its_file_alone(tmp_path: Path) -> None:
+PATIENT_ID = b"\x10\x00\x20\x00"
+
+
+@pytest.mark.parametrize(
+    ("sound", "unsound"),
+    [
+        pytest.param(PATIENT_ID + b"LO", PATIENT_ID + b"ZZ", id="of no known kind"),
+        pytest.param(PATIENT_ID + b"LO", PATIENT_ID + b"FD", id="of no possible length"),
+    ],
+)
+def test_an_element_damages_its_file_alone(tmp_path: Path, sound: bytes, unsound: bytes) -> None:
     study(tmp_path / "in")
     first, *_ = sorted(path for path in (tmp_path / "in").rglob("*") if path.is_file())
     content = first.read_bytes()
-    identity = b"\x10\x00\x20\x00LO"  # Patient ID
-    assert identity in content
-    first.write_bytes(content.replace(identity, identity[:4] + b"ZZ"))
+    assert sound in content
+    first.write_bytes(content.replace(sound, unsound))
     done = deidentify(tmp_path / "in", tmp_path / "out")
     assert done.exit_code == 0, done.output
     assert "damaged" in done.output
