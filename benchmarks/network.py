@@ -3,7 +3,7 @@
     python -m benchmarks.network --data SPIDER_FOLDER [--output FILE]
 
 Recall and precision of the fragments' voxels, for the training's shape family (other seeds) and for
-the one that scores. Outlines, levels and degraded images: `benchmarks.anatomy`.
+the one that scores; by the first network alone, and with the closer look. Outlines, levels and degraded images: `benchmarks.anatomy`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ import SimpleITK as sitk
 from benchmarks.scoring_herniations import draw_layers, draw_tube
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.model import DiscFrame, Structure
+from mri_resorb.segment.close_up import look_closely
 from mri_resorb.segment.network import WEIGHTS, look
 from mri_resorb.simulate.implant import LabelledScan, Shape, Texture, implant_herniation
 from training.herniations import KINDS, draw_herniation, draw_texture
@@ -32,6 +33,10 @@ from training.patients import (
 )
 
 
+Volumes = tuple[float, float, float]
+"""True, found and shared, cm3."""
+
+
 def fragment_scores(
     patient: LabelledVolume,
     place: tuple[DiscFrame, PosteriorBoundary],
@@ -39,11 +44,11 @@ def fragment_scores(
     weights: Path,
     seed: int,
     scoring: bool,
-) -> tuple[float, float, float]:
-    """Implant one fragment; true, found and shared occupancy-weighted volume, cm3.
+) -> tuple[Volumes, Volumes]:
+    """Implant one fragment; what is seen by the first network, and with the closer look.
 
-    Found is what the network calls disc behind the posterior boundary, where the expert labels of
-    the untouched patient have no disc, within 4 mm of the fragment.
+    Found is what is called disc behind the posterior boundary, where the expert labels of the
+    untouched patient have no disc, within 4 mm of the fragment.
     """
     frame, boundary = place
     scan = labelled_scan(patient)
@@ -55,8 +60,13 @@ def fragment_scores(
     )
     image = sitk.GetImageFromArray(made.scan.image.astype(np.float32))
     image.CopyInformation(patient.volume)
-    found = sitk.GetArrayFromImage(look(image, weights=weights).anatomy(image).disc)
-    return _compare(found, made.fragment, patient=patient, scan=scan)
+    seen = look(image, weights=weights).anatomy(image)
+    closer = look_closely(seen, image=image, frame=frame)
+    first, second = (
+        _compare(sitk.GetArrayFromImage(anatomy.disc), made.fragment, patient=patient, scan=scan)
+        for anatomy in (seen, closer)
+    )
+    return first, second
 
 
 def _draw(
@@ -79,7 +89,7 @@ def _draw(
 
 def _compare(
     found: np.ndarray, fragment: np.ndarray, *, patient: LabelledVolume, scan: LabelledScan
-) -> tuple[float, float, float]:
+) -> Volumes:
     near = np.zeros(fragment.shape, bool)
     for k, row, column in np.argwhere(fragment > 0.5)[::7]:
         near[max(k - 3, 0) : k + 4, row - 9 : row + 10, column - 9 : column + 10] = True
@@ -99,7 +109,7 @@ def main() -> None:
     parser.add_argument("--weights", type=Path, default=WEIGHTS)
     parser.add_argument("--implants", type=int, default=3, help="of each family, a patient")
     chosen = parser.parse_args()
-    volumes: dict[str, list[tuple[float, float, float]]] = defaultdict(list)
+    volumes: dict[str, list[Volumes]] = defaultdict(list)
     for name in sorted(fold(chosen.fold), key=int):
         patient = read_patient(chosen.data, name)
         places = sites(patient)
@@ -107,11 +117,11 @@ def main() -> None:
             place = places[k % min(4, len(places))]
             for scoring in (True, False):
                 family = "scoring family" if scoring else "training family"
-                volumes[family].append(
-                    fragment_scores(
-                        patient, place, weights=chosen.weights, seed=100 + k, scoring=scoring
-                    )
+                first, closer = fragment_scores(
+                    patient, place, weights=chosen.weights, seed=100 + k, scoring=scoring
                 )
+                volumes[f"{family}, first network"].append(first)
+                volumes[f"{family}, closer look"].append(closer)
         print(name, flush=True)
     for family, rows in volumes.items():
         real, called, both = np.sum(rows, axis=0)

@@ -12,7 +12,7 @@ import mri_resorb
 from mri_resorb.io.label_maps import read_label_maps
 from mri_resorb.io.label_tables import LabelScheme
 from mri_resorb.measure.change import find_change
-from mri_resorb.measure.shared_frame import Placed, Refused, place, share_frame
+from mri_resorb.measure.shared_frame import Placed, Refused, place_closely, share_frame
 from mri_resorb.measure.uncertainty import VolumeError
 from mri_resorb.model import (
     DEFINITIONS_VERSION,
@@ -26,10 +26,11 @@ from mri_resorb.model import (
     StudyInput,
     TimePoint,
 )
+from mri_resorb.segment.close_up import weights_sha256
 from mri_resorb.segment.discs import Disc, find_discs
 from mri_resorb.segment.labelled import complete
 from mri_resorb.segment.levels import Found, Names, locate_pair
-from mri_resorb.segment.network import find_anatomy, weights_sha256
+from mri_resorb.segment.network import find_anatomy
 from mri_resorb.side_by_side import for_each_date
 
 
@@ -47,7 +48,9 @@ def place_dates(
     names = [maps.disc_at if maps else {} for maps in labelled]
     located = _located(discs, level=level, disc_at=disc_at, names=names)
     return share_frame(
-        *for_each_date(place, [scan for scan, _ in seen], [anatomy for _, anatomy in seen], located)
+        *for_each_date(
+            place_closely, [scan for scan, _ in seen], [anatomy for _, anatomy in seen], located
+        )
     )
 
 

@@ -1,6 +1,6 @@
-"""The anatomy network: a small 2.5-D U-Net that works at half the pixel grid inside.
+"""The networks: small 2.5-D U-Nets that work at half the pixel grid inside.
 
-Three neighbouring slices come in, the middle one's classes come out. Pixels are folded 2 x 2 into
+Neighbouring slices come in, the middle one's classes come out. Pixels are folded 2 x 2 into
 channels at the door and unfolded at the exit (space to depth), so that outlines are drawn on the
 full grid while the convolutions run on a quarter of the pixels: that is what makes two cores
 enough.
@@ -10,6 +10,8 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
+
+from mri_resorb.segment.close_up import SHAPE
 
 CLASSES = 5  # background, vertebra, disc, canal, sacrum
 SLICES = 3
@@ -29,11 +31,12 @@ class AnatomyNetwork(nn.Module):
     Rows and columns must be multiples of 32.
     """
 
-    def __init__(self, channels: tuple[int, ...] = (32, 64, 96, 128, 160)) -> None:
+    def __init__(self, planes: int = SLICES) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(2)
         self.down = nn.ModuleList()
-        inputs = SLICES * 4
+        inputs = planes * 4
+        channels = (32, 64, 96, 128, 160)
         for outputs in channels:
             self.down.append(
                 nn.Sequential(_convolution(inputs, outputs), _convolution(outputs, outputs))
@@ -52,7 +55,9 @@ class AnatomyNetwork(nn.Module):
 
     def forward(self, slices: Tensor) -> Tensor:
         """Logits of the middle slice."""
-        x = self.fold(slices)
+        return self._outlined(self.fold(slices))
+
+    def _outlined(self, x: Tensor) -> Tensor:
         skipped = []
         for block in self.down[:-1]:
             x = block(x)
@@ -63,3 +68,33 @@ class AnatomyNetwork(nn.Module):
             x = nn.functional.interpolate(x, scale_factor=2.0, mode="nearest")
             x = block(torch.cat([x, skipped.pop()], dim=1))
         return self.unfold(self.head(x))
+
+
+class CloseUpNetwork(AnatomyNetwork):
+    """(batch, 6, 128, 96) to (batch, 5, 128, 96) logits: five slices, and how far to the side.
+
+    A close-up always shows the same place, so what is expected where is learned as a picture that
+    is added to the slices.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(planes=6)
+        self.place = nn.Parameter(torch.zeros(1, 6 * 4, SHAPE[0] // 2, SHAPE[1] // 2))
+
+    def forward(self, slices: Tensor) -> Tensor:
+        """Logits of the middle slice."""
+        return self._outlined(self.fold(slices) + self.place)
+
+    @classmethod
+    def beginning_as(cls, network: AnatomyNetwork) -> CloseUpNetwork:
+        """Start from a trained anatomy network: the inner three slices mean what they did."""
+        made = cls()
+        state = network.state_dict()
+        first = "down.0.0.0.weight"
+        theirs = state.pop(first)
+        made.load_state_dict(state, strict=False)
+        with torch.no_grad():
+            mine = made.get_parameter(first)
+            mine.zero_()
+            mine[:, 4 : 4 + theirs.shape[1]] = theirs
+        return made

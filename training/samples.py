@@ -69,58 +69,95 @@ def draw_crop(
         centre = rng.uniform((0, 0.1 * rows, 0.2 * columns), (slices, 0.95 * rows, columns))
     start = int(np.clip(centre[0] - averaged // 2, 0, slices - averaged))
 
-    row, column = _pose(volume=volume, centre=centre, rng=rng)
-    planes = [_nearest(volume.labels[k], row, column) for k in range(start, start + averaged)]
-    classes, known, fragment = _soft_classes(np.stack(planes))
+    row, column = source_of(
+        _pose(rng), tuple(centre), volume.spacing_mm, shape=(CROP, CROP), rng=rng
+    )
+    planes = [nearest(volume.labels[k], row, column) for k in range(start, start + averaged)]
+    classes, known, fragment = soft_classes(np.stack(planes))
     stack = []
     for offset in range(-(SLICES // 2), SLICES // 2 + 1):
         first = start + offset * distance
         if first < 0 or first + averaged > slices:  # the study ends here: its last slice again
             first = start if offset else first
         thick = volume.image[first : first + averaged].mean(axis=0, dtype=np.float32)
-        stack.append(_smooth_lookup(thick, row, column))
+        stack.append(smooth_lookup(thick, row, column))
     image = np.stack(stack)
-    if rng.random() < 0.15:  # end of the field of view
-        side, depth = int(rng.integers(4)), int(rng.integers(10, CROP // 3))
-        np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
-        np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
-    image = augment(image, classes=classes, fragment=fragment, rng=rng)
+    end_of_view(image, classes, rng=rng)
+    image = augment(image, classes=classes[:, None], fragment=fragment[None], rng=rng)
     weight = known * (1.0 + (volume.fragment_weight - 1.0) * fragment)
     if rng.random() < 0.5:  # in-plane left-right is the slice order: mirror the stack
         image = image[::-1]
     return np.ascontiguousarray(image), classes, weight.astype(np.float32)
 
 
-def _pose(
-    *, volume: Volume, centre: npt.NDArray[np.float64], rng: np.random.Generator
+@dataclass(frozen=True)
+class Pose:
+    """Where a crop lies in the slice.
+
+    Attributes:
+        angle: of the crop's columns against the slice's, radians.
+        shift_mm: rows, columns of the slice, from its centre to the crop's.
+    """
+
+    pixel_mm: float
+    angle: float
+    stretch: float
+    shift_mm: tuple[float, float]
+
+
+def _pose(rng: np.random.Generator) -> Pose:
+    shift = rng.uniform(-0.35, 0.35, 2) * CROP * PIXEL_MM
+    return Pose(
+        pixel_mm=float(np.exp(rng.uniform(np.log(0.75), np.log(1.35)))) * PIXEL_MM,
+        angle=float(np.deg2rad(rng.normal(0, 12))),
+        stretch=float(np.exp(rng.normal(0, 0.06))),
+        shift_mm=(float(shift[0]), float(shift[1])),
+    )
+
+
+def source_of(
+    pose: Pose,
+    centre: tuple[float, ...],
+    spacing_mm: tuple[float, float, float],
+    *,
+    shape: tuple[int, int],
+    rng: np.random.Generator,
 ) -> tuple[FloatImage, FloatImage]:
     """Source row and column of each pixel of a crop drawn at twice the resolution."""
-    size = CROP * 2
-    zoom = np.exp(rng.uniform(np.log(0.75), np.log(1.35))) * PIXEL_MM / 2
-    angle = np.deg2rad(rng.normal(0, 12))
-    stretch = np.exp(rng.normal(0, 0.06))
-    shift = rng.uniform(-0.35, 0.35, 2) * CROP * PIXEL_MM
-    along = (np.arange(size, dtype=np.float32) - size / 2 + 0.5) * np.float32(zoom)
-    down, across = along[:, None] * np.float32(stretch), along[None] / np.float32(stretch)
-    cosine, sine = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-    y = cosine * down - sine * across + np.float32(shift[0])
-    x = sine * down + cosine * across + np.float32(shift[1])
+    down, across = (
+        (np.arange(2 * n, dtype=np.float32) - n + 0.5) * np.float32(pose.pixel_mm / 2)
+        for n in shape
+    )
+    down, across = down[:, None] * np.float32(pose.stretch), across[None] / np.float32(pose.stretch)
+    cosine, sine = np.float32(np.cos(pose.angle)), np.float32(np.sin(pose.angle))
+    y = cosine * down - sine * across + np.float32(pose.shift_mm[0])
+    x = sine * down + cosine * across + np.float32(pose.shift_mm[1])
     if rng.random() < 0.5:
-        y += _smooth_field(rng.normal(0, 1.2, (6, 6)), size)
-        x += _smooth_field(rng.normal(0, 1.2, (6, 6)), size)
-    row = np.float32(centre[1]) + y / np.float32(volume.spacing_mm[1])
-    return row, np.float32(centre[2]) + x / np.float32(volume.spacing_mm[2])
+        y += _smooth_field(rng.normal(0, 1.2, (6, 6)), y.shape)
+        x += _smooth_field(rng.normal(0, 1.2, (6, 6)), x.shape)
+    row = np.float32(centre[1]) + y / np.float32(spacing_mm[1])
+    return row, np.float32(centre[2]) + x / np.float32(spacing_mm[2])
 
 
-def _smooth_field(coarse: npt.NDArray[np.float64], size: int) -> FloatImage:
-    return cv2.resize(coarse.astype(np.float32), (size, size), interpolation=cv2.INTER_CUBIC)
+def end_of_view(image: FloatImage, classes: FloatImage, *, rng: np.random.Generator) -> None:
+    """Now and then, black one side of a crop, where the field of view would end."""
+    if rng.random() < 0.15:
+        side, depth = int(rng.integers(4)), int(rng.integers(10, min(image.shape[1:]) // 3))
+        np.rot90(image, side, axes=(1, 2))[:, :depth] = 0
+        np.rot90(classes, side, axes=(1, 2))[:, :depth] = np.eye(CLASSES, 1)[..., None]
 
 
-def _nearest(plane: npt.NDArray[np.uint8], row: FloatImage, column: FloatImage) -> FloatImage:
+def _smooth_field(coarse: npt.NDArray[np.float64], shape: tuple[int, ...]) -> FloatImage:
+    return cv2.resize(coarse.astype(np.float32), shape[::-1], interpolation=cv2.INTER_CUBIC)
+
+
+def nearest(plane: npt.NDArray[np.uint8], row: FloatImage, column: FloatImage) -> FloatImage:
+    """Labels at source rows and columns."""
     return cv2.remap(np.ascontiguousarray(plane), column, row, cv2.INTER_NEAREST)
 
 
-def _smooth_lookup(plane: FloatImage, row: FloatImage, column: FloatImage) -> FloatImage:
+def smooth_lookup(plane: FloatImage, row: FloatImage, column: FloatImage) -> FloatImage:
+    """Intensities at source rows and columns of twice the resolution, averaged to pixels."""
     return _halve(cv2.remap(plane, column, row, cv2.INTER_LINEAR))
 
 
@@ -130,7 +167,7 @@ def _halve(image: npt.NDArray[np.generic]) -> FloatImage:
     return cv2.resize(image.astype(np.float32), size, interpolation=cv2.INTER_AREA)
 
 
-def _soft_classes(
+def soft_classes(
     labels: npt.NDArray[np.uint8],
 ) -> tuple[FloatImage, FloatImage, FloatImage]:
     """Soft classes, known pixels and fragment pixels of a stack of label planes."""
@@ -147,7 +184,13 @@ def _soft_classes(
 def augment(
     image: FloatImage, *, classes: FloatImage, fragment: FloatImage, rng: np.random.Generator
 ) -> FloatImage:
-    """Vary contrast, field, noise and artefacts of one crop, then normalise it as a scan is."""
+    """Vary contrast, field, noise and artefacts of one crop, then normalise it as a scan is.
+
+    Args:
+        image: (planes, rows, columns).
+        classes: (5, planes, rows, columns), or one plane's for all.
+        fragment: (planes, rows, columns), or one plane's for all.
+    """
     image = image / max(float(np.percentile(image[:, ::3, ::3], 99.5)), 1.0)
     if rng.random() < 0.35:  # other sequences: each tissue its own gain
         gains = np.exp(rng.normal(0, 0.35, CLASSES)).astype(np.float32)
@@ -162,10 +205,10 @@ def augment(
         image = np.interp(image, np.linspace(0, 1.2, 7), levels).astype(np.float32)
     image = np.power(np.maximum(image, 0), np.float32(np.exp(rng.normal(0, 0.25))))
     if rng.random() < 0.5:
-        image = image * _smooth_field(np.exp(rng.normal(0, 0.3, (4, 4))), CROP)
+        image = image * _smooth_field(np.exp(rng.normal(0, 0.3, (4, 4))), image.shape[1:])
     if rng.random() < 0.4:
         sigma = abs(rng.normal(0, 0.8)) + 0.05
-        image = np.stack([_blur(plane, sigma) for plane in image])
+        image = _blur(image, sigma)
     if rng.random() < 0.15:  # motion or pulsation: a shifted ghost along the phase direction
         ghost = np.roll(image, int(rng.integers(10, 90)), axis=int(rng.integers(1, 3)))
         image = image + np.float32(rng.uniform(0.03, 0.15)) * ghost
@@ -177,8 +220,8 @@ def augment(
     return normalise(image) * np.float32(np.exp(rng.normal(0, 0.12)))
 
 
-def _blur(image: FloatImage, sigma_pixels: float) -> FloatImage:
-    return cv2.GaussianBlur(image, (0, 0), sigma_pixels)
+def _blur(planes: FloatImage, sigma_pixels: float) -> FloatImage:
+    return np.stack([cv2.GaussianBlur(plane, (0, 0), sigma_pixels) for plane in planes])
 
 
 def normalise(image: FloatImage) -> FloatImage:

@@ -1,6 +1,7 @@
-"""Train the anatomy network.
+"""Train the anatomy network, or the one that looks closely at single discs.
 
     python -m training.train --data SPIDER_FOLDER --implants FOLDER --checkpoint FILE --minutes 60
+    python -m training.train --close-up --begin-with FILE ...
 
 Implanted volumes are looked for anew as training goes on, so they may still be in the making.
 Stopped and started again, it goes on from the checkpoint.
@@ -17,10 +18,13 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from training.network import AnatomyNetwork
+from training.close_ups import CloseUpVolume, Frames, draw_close_up, frames_of, phantom_frames
+from training.export import averaged_network
+from training.network import AnatomyNetwork, CloseUpNetwork
 from training.patients import all_patients, fold, number_of, read_patient
 from training.samples import Volume, draw_crop, focus_points
 
@@ -31,18 +35,26 @@ class Pool:
     """The volumes to draw from: every training patient, and what implants there are by now."""
 
     def __init__(
-        self, *, data: Path, implants: Path | None, patients: list[str], fragment_weight: float
+        self,
+        *,
+        data: Path,
+        implants: Path | None,
+        patients: list[str],
+        fragment_weight: float,
+        close_up: bool,
     ) -> None:
         self.implants = implants
-        self.patients = {number_of(patient) for patient in patients}
         self.fragment_weight = fragment_weight
-        self.real: list[Volume] = []
+        self.close_up = close_up
+        self.frames: dict[str, Frames] = {}
+        self.real: list[Volume | CloseUpVolume] = []
         for patient in patients:
             read = read_patient(data, patient)
+            self.frames[number_of(patient)] = frames_of(read) if close_up else ()
             self.real.append(
-                Volume(read.image, read.labels, read.spacing_mm, focus_points(read.labels))
+                self._volume(read.image, read.labels, read.spacing_mm, number_of(patient))
             )
-        self.made: dict[Path, Volume] = {}
+        self.made: dict[Path, Volume | CloseUpVolume] = {}
         self.look()
 
     def look(self) -> None:
@@ -50,18 +62,38 @@ class Pool:
         if self.implants is None:
             return
         for file in sorted(self.implants.glob("*.npz")):
-            if file in self.made or file.name.split("_")[0] not in self.patients | {"phantom"}:
+            whose = file.name.split("_")[0]
+            if file in self.made or whose not in {*self.frames, "phantom"}:
                 continue
             small = np.load(file)
-            volume = np.load(file.with_suffix(".npy"), mmap_mode="r")
-            # A phantom's fragments stand out more than real tissue lets them: no weight for them.
-            weight = 1.0 if file.name.startswith("phantom") else self.fragment_weight
-            self.made[file] = Volume(
-                volume[0], volume[1], tuple(small["spacing_mm"]), small["focus"], weight
-            )
+            image, labels = np.load(file.with_suffix(".npy"), mmap_mode="r")
+            made = self._volume(image, labels, tuple(small["spacing_mm"]), whose, small["focus"])
+            self.made[file] = made
 
-    def draw(self, rng: np.random.Generator) -> Volume:
-        """A random volume: a phantom, an implanted one, or a patient as is."""
+    def _volume(
+        self,
+        image: npt.NDArray[np.uint8],
+        labels: npt.NDArray[np.uint8],
+        spacing_mm: tuple[float, float, float],
+        whose: str,
+        focus: npt.NDArray[np.intp] | None = None,
+    ) -> Volume | CloseUpVolume:
+        # A phantom's fragments stand out more than real tissue lets them: no weight for them.
+        weight = 1.0 if whose == "phantom" else self.fragment_weight
+        if not self.close_up:
+            focus = focus_points(labels) if focus is None else focus
+            return Volume(image, labels, spacing_mm, focus, weight)
+        frames = self.frames.get(whose) or phantom_frames(labels, spacing_mm)
+        return CloseUpVolume(image, labels, spacing_mm, frames, weight)
+
+    def draw(self, rng: np.random.Generator) -> tuple[npt.NDArray[np.float32], ...]:
+        """A crop of a random volume: a phantom, an implanted one, or a patient as is."""
+        volume = self._drawn(rng)
+        if isinstance(volume, CloseUpVolume):
+            return draw_close_up(volume, rng=rng)
+        return draw_crop(volume, rng=rng)
+
+    def _drawn(self, rng: np.random.Generator) -> Volume | CloseUpVolume:
         phantoms = [v for file, v in self.made.items() if file.name.startswith("phantom")]
         implanted = [v for file, v in self.made.items() if not file.name.startswith("phantom")]
         for volumes, share in ((phantoms, 0.3), (implanted, 0.8)):
@@ -77,7 +109,7 @@ def batches(pool: Pool, *, seed: int, workers: int) -> queue.Queue[tuple[Tensor,
     def fill(worker: int) -> None:
         rng = np.random.default_rng([seed, worker])
         while True:
-            crops = [draw_crop(pool.draw(rng), rng=rng) for _ in range(BATCH)]
+            crops = [pool.draw(rng) for _ in range(BATCH)]
             ready.put(tuple(torch.from_numpy(np.stack(part)) for part in zip(*crops, strict=True)))
 
     for worker in range(workers):
@@ -116,6 +148,10 @@ def main() -> None:
     )
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--leave-out-fold", type=int, default=1, choices=(1, 2, 3))
+    parser.add_argument(
+        "--close-up", action="store_true", help="train the network for single discs"
+    )
+    parser.add_argument("--begin-with", type=Path, help="checkpoint of an anatomy network")
     parser.add_argument("--all-patients", action="store_true", help="train on every patient")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
@@ -129,8 +165,13 @@ def main() -> None:
         implants=chosen.implants,
         patients=patients,
         fragment_weight=chosen.fragment_weight,
+        close_up=chosen.close_up,
     )
-    network = AnatomyNetwork().to(memory_format=torch.channels_last)
+    network: AnatomyNetwork = AnatomyNetwork()
+    if chosen.close_up:
+        anatomy = averaged_network(chosen.begin_with, close_up=False)
+        network = CloseUpNetwork.beginning_as(anatomy)
+    network = network.to(memory_format=torch.channels_last)
     averaged = torch.optim.swa_utils.AveragedModel(
         network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
     )

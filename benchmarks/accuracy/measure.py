@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -13,18 +13,19 @@ from benchmarks.anatomy.scores import dice, filled, surface_distance_mm
 from benchmarks.anatomy.unseen import outlined
 from mri_resorb.comparison import compared
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.shared_frame import place, share_frame
+from mri_resorb.measure.shared_frame import Placed, Refused, place, place_closely, share_frame
 from mri_resorb.model import (
     Anatomy,
     CaseResult,
     Estimate,
     Fragment,
+    Remark,
     Scan,
     SizeMm,
     TimePoint,
 )
 from mri_resorb.segment.discs import find_discs
-from mri_resorb.segment.levels import locate_pair
+from mri_resorb.segment.levels import Found, locate_pair
 from mri_resorb.segment.network import WEIGHTS
 
 Triple = tuple[float, float, float]
@@ -81,24 +82,32 @@ def measure(scene: Scene, *, weights: Path = WEIGHTS) -> list[Row]:
         _row(
             scene,
             site,
-            case=None if refusal else _case(scene, site, [one.anatomy for one in seen]),
-            oracle=_case(scene, site, [taken.anatomy for taken in scene.dates]),
+            case=None
+            if refusal
+            else _case(scene, site, [one.anatomy for one in seen], placed=place_closely),
+            oracle=_case(scene, site, [taken.anatomy for taken in scene.dates], placed=place),
             refusal=refusal,
         )
         for site in scene.sites
     ]
 
 
-def _case(scene: Scene, site: Site, anatomies: Sequence[Anatomy]) -> CaseResult:
-    """From anatomies on as the product does it."""
+def _case(
+    scene: Scene,
+    site: Site,
+    anatomies: Sequence[Anatomy],
+    *,
+    placed: Callable[[Scan, Anatomy, Found | Remark], Placed | Refused],
+) -> CaseResult:
+    """From anatomies on as the product does it; perfect contours need no closer look."""
     scans = [
         Scan(taken.image, "PIL", slice_thickness_mm=protocol.slice_thickness_mm)
         for taken, protocol in zip(scene.dates, scene.protocols, strict=True)
     ]
     discs = [find_discs(anatomy) for anatomy in anatomies]
     located = locate_pair(discs[0], discs[1], level=site.level, disc_at_mm=site.disc_at)
-    placed = [place(*of) for of in zip(scans, anatomies, located, strict=True)]
-    points, errors = measure_dates(*share_frame(*placed))
+    dates = [placed(*of) for of in zip(scans, anatomies, located, strict=True)]
+    points, errors = measure_dates(*share_frame(*dates))
     return compared(site.level, points[0], points[1], errors=(errors[0], errors[1]))
 
 

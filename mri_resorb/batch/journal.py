@@ -27,7 +27,7 @@ from mri_resorb.errors import OutputError
 from mri_resorb.io.dicom import list_files
 from mri_resorb.model import DEFINITIONS_VERSION
 from mri_resorb.pipeline import Pipeline
-from mri_resorb.segment.network import weights_sha256
+from mri_resorb.segment.close_up import weights_sha256
 
 WORK_NAME = ".mri-resorb-batch"
 _JOURNAL_NAME = "journal.jsonl"

@@ -15,6 +15,7 @@ from mri_resorb.measure.boundary import (
     frame_at_posterior_margin,
 )
 from mri_resorb.model import Anatomy, DiscFrame, LocatedDisc, Remark, Scan, Status
+from mri_resorb.segment.close_up import look_closely
 from mri_resorb.segment.discs import without_other_discs
 from mri_resorb.segment.levels import Found
 from mri_resorb.side_by_side import for_each_date
@@ -60,6 +61,18 @@ def place(scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | Ref
         reason = Remark("boundary-not-seen")
         return Refused(scan, anatomy, located.located, "incomplete", reason)
     return Placed(scan, anatomy, located.located, frame, boundary)
+
+
+def place_closely(scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | Refused:
+    """As `place`, with the disc's surroundings outlined by a closer look.
+
+    Another program's outlines stay as they are.
+    """
+    placed = place(scan, anatomy, located)
+    if isinstance(placed, Refused) or anatomy.hard:
+        return placed
+    closer = look_closely(anatomy, image=scan.image, frame=placed.frame)
+    return place(scan, closer, located)
 
 
 def share_frame(*dates: Placed | Refused) -> tuple[Placed | Refused, ...]:

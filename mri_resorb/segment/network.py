@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,11 +27,6 @@ _THREADS = 1
 """Of one run of the network; the two dates run side by side, which gains more."""
 
 FloatImage = npt.NDArray[np.float32]
-
-
-def weights_sha256() -> str:
-    """SHA-256 of the shipped weights."""
-    return hashlib.sha256(WEIGHTS.read_bytes()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -109,7 +103,7 @@ def _classes(padded: FloatImage, weights: Path) -> FloatImage:
 
 def _run(slices: FloatImage, weights: Path) -> FloatImage:
     """(4, rows, columns) for the middle one of three slices."""
-    (logits,) = _session(weights).run(None, {"slices": np.ascontiguousarray(slices[None])})
+    (logits,) = session(weights).run(None, {"slices": np.ascontiguousarray(slices[None])})
     exponent = np.exp(logits[0] - logits[0].max(axis=0))
     return np.asarray(exponent[1:] / exponent.sum(axis=0))
 
@@ -183,7 +177,8 @@ _loading = Lock()
 """The weights are loaded once, though two dates ask for them at the same time."""
 
 
-def _session(weights: Path) -> Any:
+def session(weights: Path) -> Any:
+    """ONNX Runtime with some weights, loaded once."""
     with _loading:
         return _load(weights)
 

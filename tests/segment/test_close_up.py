@@ -1,0 +1,113 @@
+"""The closer look at one disc: where it looks, and where what it sees is put."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from mri_resorb.model import Anatomy, DiscFrame, FloatArray
+from mri_resorb.segment import close_up
+from mri_resorb.segment.close_up import look_closely, slices_shown
+
+SLICES, ROWS, COLUMNS = 5, 200, 180
+
+
+def scan(pixel_mm: float, slice_mm: float) -> sitk.Image:
+    """An empty sagittal volume, rows downwards, columns to the back."""
+    image = sitk.Image(COLUMNS, ROWS, SLICES, sitk.sitkFloat32)
+    image.SetSpacing((pixel_mm, pixel_mm, slice_mm))
+    image.SetDirection((0, 0, 1, 1, 0, 0, 0, -1, 0))
+    image.SetOrigin((-slice_mm * (SLICES - 1) / 2, -30.0, 40.0))
+    return image
+
+
+def points_of(image: sitk.Image) -> FloatArray:
+    """LPS of every voxel, (slices, rows, columns, 3)."""
+    k, j, i = np.mgrid[:SLICES, :ROWS, :COLUMNS]
+    columns_mm, rows_mm, slices_mm = image.GetSpacing()
+    x, y, z = image.GetOrigin()
+    return np.stack([x + k * slices_mm, y + i * columns_mm, z - j * rows_mm], axis=-1)
+
+
+def frame_turned(degrees: float) -> DiscFrame:
+    """Origin at the volume's middle; turned about the left-right axis."""
+    angle = np.deg2rad(degrees)
+    back = np.array([0.0, np.cos(angle), np.sin(angle)])
+    up = np.array([0.0, -np.sin(angle), np.cos(angle)])
+    return DiscFrame.at(np.array([0.5, 5.0, 2.0]), np.stack([back, [1.0, 0.0, 0.0], up]))
+
+
+def nothing_on(image: sitk.Image) -> Anatomy:
+    return Anatomy(*(sitk.Image(image) * 0 for _ in range(4)))
+
+
+@given(
+    pixel_mm=st.floats(0.35, 0.9),
+    slice_mm=st.floats(0.9, 5.0),
+    degrees=st.floats(-40, 40),
+    ap_mm=st.floats(-4, 14),
+    height_mm=st.floats(-18, 18),
+)
+@settings(max_examples=25, deadline=None)
+def test_what_is_seen_is_put_where_it_lies(
+    pixel_mm: float, slice_mm: float, degrees: float, ap_mm: float, height_mm: float
+) -> None:
+    """A network that calls everything bright disc outlines a bright ball where it is."""
+    image, frame = scan(pixel_mm, slice_mm), frame_turned(degrees)
+    centre = frame.to_patient(np.array([ap_mm, 0.0, height_mm]))
+    ball = np.linalg.norm(points_of(image) - centre, axis=-1) < 6.0
+    values = sitk.GetImageFromArray(ball.astype(np.float32) * 100)
+    values.CopyInformation(image)
+
+    def bright_is_disc(planes: np.ndarray, *, transverse_mm: float, weights: Path) -> np.ndarray:
+        seen = np.zeros((4, *close_up.SHAPE), np.float32)
+        seen[1] = planes[2] >= 0.5
+        return seen
+
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(close_up, "_run", bright_is_disc)
+        patched.setattr(close_up, "SHARE", 1.0)
+        anatomy = look_closely(nothing_on(image), image=values, frame=frame)
+    found = sitk.GetArrayFromImage(anatomy.disc) >= 0.5
+    off_mm = points_of(image)[found].mean(axis=0) - points_of(image)[ball].mean(axis=0)
+    assert np.abs(off_mm).max() < 0.25
+    # Its outline is drawn in pixels of 0.55 mm.
+    assert found.sum() == pytest.approx(ball.sum(), rel=0.12)
+    for part in (anatomy.vertebra, anatomy.canal, anatomy.sacrum):
+        assert not sitk.GetArrayViewFromImage(part).any()
+
+
+def test_far_from_the_disc_the_first_networks_word_stands() -> None:
+    image, frame = scan(0.6, 4.0), frame_turned(15.0)
+    first = Anatomy(*(sitk.Image(image) + value for value in (0.1, 0.2, 0.3, 0.4)))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(
+            close_up, "_run", lambda planes, **_: np.zeros((4, *close_up.SHAPE), np.float32)
+        )
+        anatomy = look_closely(first, image=image, frame=frame)
+    away = np.abs(frame.to_frame(points_of(image)) - [close_up.AHEAD_MM, 0, 0])
+    rows_mm, columns_mm = (n * close_up.PIXEL_MM / 2 for n in close_up.SHAPE)
+    outside = (away[..., 2] > rows_mm + 0.6) | (away[..., 0] > columns_mm + 0.6)
+    inside = (away[..., 2] < rows_mm - 6) & (away[..., 0] < columns_mm - 6)
+    disc = sitk.GetArrayFromImage(anatomy.disc)
+    assert outside.any()
+    assert disc[outside] == pytest.approx(0.2)
+    assert disc[inside] == pytest.approx(0.2 * (1 - close_up.SHARE))
+
+
+@given(count=st.integers(1, 40), distance_mm=st.floats(0.5, 6.0), data=st.data())
+def test_five_slices_about_a_slice(count: int, distance_mm: float, data: st.DataObject) -> None:
+    middle = data.draw(st.integers(0, count - 1))
+    shown = slices_shown(middle, count, distance_mm=distance_mm)
+    assert shown[2] == middle
+    assert list(shown) == sorted(shown)
+    assert all(0 <= k < count for k in shown)
+    if 12 <= middle < count - 12:
+        far = shown[4] - middle
+        assert shown == (middle - far, middle - 1, middle, middle + 1, middle + far)
+        assert far == 2 or abs(far * distance_mm - close_up.FAR_MM) <= distance_mm / 2 + 1e-9
