@@ -3,7 +3,8 @@
     python -m benchmarks.network --data SPIDER_FOLDER [--output FILE]
 
 Recall and precision of the fragments' voxels, for the training's shape family (other seeds) and for
-the one that scores; by the first network alone, and with the closer look. Outlines, levels and degraded images: `benchmarks.anatomy`.
+the one that scores; by the first network alone, and with the closer look. Outlines, levels and
+degraded images: `benchmarks.anatomy`.
 """
 
 from __future__ import annotations
@@ -31,7 +32,6 @@ from training.patients import (
     read_patient,
     sites,
 )
-
 
 Volumes = tuple[float, float, float]
 """True, found and shared, cm3."""

@@ -25,7 +25,7 @@ NETWORK_MM = 0.18
 """Displacement of the whole outline by the network, own to each date."""
 SHARED_NETWORK_MM = 0.18
 """The same, alike on both dates."""
-DOUBT_PART = 0.47
+DOUBT_PART = 0.34
 """Of the network's doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
 SHARED_DOUBT_PART = 0.58
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""

@@ -27,7 +27,7 @@ AHEAD_MM = 8.0
 FAR_MM = 4.0
 """The outer two of the five slices are about this far from the middle one."""
 TRANSVERSE_UNIT_MM = 20.0
-SHARE = 0.5
+SHARE = 0.6
 """Of this network in what both say (chosen on training-side pairs)."""
 WEIGHTS = Path(__file__).parent / "weights" / "close_up.onnx"
 """Those that are shipped."""
