@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pydicom
+import pytest
 from browser import chromium, reader
 from orthanc_server import PASSWORD as ORTHANC_PASSWORD
 from orthanc_server import USER, Orthanc, orthanc
@@ -101,7 +102,8 @@ def test_two_studies_from_the_modality_are_read_at_the_page_and_are_in_the_pacs_
         corrected = somebody.figures(2)
         assert somebody.figures(1) == automatic
         assert volume(corrected[0]) > volume(automatic[0])
-        assert corrected[1] == automatic[1]
+        # The dates' footprints are united, so what is drawn at one moves the other's rim a little.
+        assert volume(corrected[1]) == pytest.approx(volume(automatic[1]), abs=0.02)
         assert corrected[2] != automatic[2]
 
         view.locator("#sign").click()
