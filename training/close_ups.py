@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from mri_resorb.model import DiscFrame, Structure
 from mri_resorb.segment.close_up import (
-    AHEAD_MM,
+    BEHIND_MM,
     PIXEL_MM,
     SHAPE,
     TRANSVERSE_UNIT_MM,
@@ -189,11 +189,11 @@ def _taken(
 def _pose(frame: Frame, rng: np.random.Generator) -> Pose:
     """The frame as it may be found: a little turned and moved."""
     angle = frame.angle + np.deg2rad(rng.normal(0, 5))
-    ahead, down = AHEAD_MM + rng.normal(0, 1.5), rng.normal(0, 1.5)
+    behind, down = BEHIND_MM + rng.normal(0, 1.5), rng.normal(0, 1.5)
     cosine, sine = np.cos(angle), np.sin(angle)
     return Pose(
         pixel_mm=PIXEL_MM * float(np.exp(rng.normal(0, 0.1))),
         angle=float(angle),
         stretch=float(np.exp(rng.normal(0, 0.05))),
-        shift_mm=(float(cosine * down - sine * ahead), float(sine * down + cosine * ahead)),
+        shift_mm=(float(cosine * down - sine * behind), float(sine * down + cosine * behind)),
     )

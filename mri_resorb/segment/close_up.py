@@ -22,11 +22,12 @@ from mri_resorb.segment.network import normalise, session
 PIXEL_MM = 0.55
 SHAPE = (128, 96)
 """Rows and columns of a close-up."""
-AHEAD_MM = 8.0
+BEHIND_MM = 8.0
 """Its centre lies this far behind the disc's posterior margin."""
 FAR_MM = 4.0
 """The outer two of the five slices are about this far from the middle one."""
 TRANSVERSE_UNIT_MM = 20.0
+"""By which the distance from the midline is divided for the network."""
 SHARE = 0.6
 """Of this network in what both say (chosen on training-side pairs)."""
 WEIGHTS = Path(__file__).parent / "weights" / "close_up.onnx"
@@ -61,6 +62,10 @@ def look_closely(
         anatomy: of the first network, on the image's grid.
         image: intensities in sagittal order (see `mri_resorb.model`).
         frame: of the disc, origin at its posterior margin.
+
+    Returns:
+        The occupancies on the image's grid, changed within 35 mm above and below the frame's origin
+        and from 18 mm before to 34 mm behind it.
     """
     planes, transverse_mm = _cut_out(image, frame)
     count = len(planes)
@@ -80,7 +85,7 @@ def look_closely(
 
 
 def _run(planes: FloatImage, *, transverse_mm: float, weights: Path) -> FloatImage:
-    """(4, rows, columns): bone is vertebra or sacrum."""
+    """(4, rows, columns): vertebra, disc, canal and sacrum in the middle one of five planes."""
     aside = np.full((1, *SHAPE), abs(transverse_mm) / TRANSVERSE_UNIT_MM, np.float32)
     (logits,) = session(weights).run(None, {"slices": np.concatenate([planes, aside])[None]})
     exponent = np.exp(logits[0] - logits[0].max(axis=0))
@@ -91,7 +96,7 @@ def _cut_out(image: sitk.Image, frame: DiscFrame) -> tuple[FloatImage, FloatArra
     """Close-ups of every slice, normalised, and the slices' transverse coordinates in mm."""
     rows, columns = (
         (np.arange(2 * n) - n + 0.5) * PIXEL_MM / 2 + middle
-        for n, middle in zip(SHAPE, (0.0, AHEAD_MM), strict=True)
+        for n, middle in zip(SHAPE, (0.0, BEHIND_MM), strict=True)
     )
     centre, transverse_mm, down, back = _axes_in_slices(image, frame)
     offsets = rows[:, None, None] * down + columns[None, :, None] * back  # mm along rows, columns
@@ -136,7 +141,7 @@ def _put_back(
     place = np.stack(
         [
             (at_mm @ axis - middle) / PIXEL_MM + (n - 1) / 2
-            for axis, middle, n in zip((down, back), (0.0, AHEAD_MM), SHAPE, strict=True)
+            for axis, middle, n in zip((down, back), (0.0, BEHIND_MM), SHAPE, strict=True)
         ]
     )
     last = np.array(SHAPE)[:, None, None] - 1

@@ -90,7 +90,7 @@ def test_far_from_the_disc_the_first_networks_word_stands() -> None:
             close_up, "_run", lambda planes, **_: np.zeros((4, *close_up.SHAPE), np.float32)
         )
         anatomy = look_closely(first, image=image, frame=frame)
-    away = np.abs(frame.to_frame(points_of(image)) - [close_up.AHEAD_MM, 0, 0])
+    away = np.abs(frame.to_frame(points_of(image)) - [close_up.BEHIND_MM, 0, 0])
     rows_mm, columns_mm = (n * close_up.PIXEL_MM / 2 for n in close_up.SHAPE)
     outside = (away[..., 2] > rows_mm + 0.6) | (away[..., 0] > columns_mm + 0.6)
     inside = (away[..., 2] < rows_mm - 6) & (away[..., 0] < columns_mm - 6)
