@@ -154,6 +154,8 @@ def main() -> None:
     parser.add_argument("--begin-with", type=Path, help="checkpoint of an anatomy network")
     parser.add_argument("--all-patients", action="store_true", help="train on every patient")
     chosen = parser.parse_args()
+    if chosen.close_up and not chosen.begin_with:
+        parser.error("--close-up starts from an anatomy network: give --begin-with its checkpoint")
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
     cv2.setNumThreads(1)

@@ -102,8 +102,9 @@ def test_two_studies_from_the_modality_are_read_at_the_page_and_are_in_the_pacs_
         corrected = somebody.figures(2)
         assert somebody.figures(1) == automatic
         assert volume(corrected[0]) > volume(automatic[0])
-        # The dates' footprints are united, so what is drawn at one moves the other's rim a little.
-        assert volume(corrected[1]) == pytest.approx(volume(automatic[1]), abs=0.02)
+        # The dates' footprints are united, and a drawn mask's is not the automatic one's to the
+        # voxel: 0.565 becomes 0.563 cm3.
+        assert volume(corrected[1]) == pytest.approx(volume(automatic[1]), abs=0.015)
         assert corrected[2] != automatic[2]
 
         view.locator("#sign").click()
