@@ -10,9 +10,10 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mri_resorb.model import Anatomy, DiscFrame, FloatArray
+from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Structure
 from mri_resorb.segment import close_up
 from mri_resorb.segment.close_up import look_closely, slices_shown
+from training.patients import labelled_scan, read_patient, sites
 
 SLICES, ROWS, COLUMNS = 5, 200, 180
 
@@ -111,3 +112,21 @@ def test_five_slices_about_a_slice(count: int, distance_mm: float, data: st.Data
         far = shown[4] - middle
         assert shown == (middle - far, middle - 1, middle, middle + 1, middle + far)
         assert far == 2 or abs(far * distance_mm - close_up.FAR_MM) <= distance_mm / 2 + 1e-9
+
+
+@pytest.mark.real_data
+def test_by_itself_it_outlines_an_unseen_disc_and_canal_like_the_experts(spider: Path) -> None:
+    patient = read_patient(spider, "78")
+    image = sitk.Cast(patient.volume, sitk.sitkFloat32)
+    frame, _ = sites(patient)[1]
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(close_up, "SHARE", 1.0)
+        seen = look_closely(nothing_on(image), image=image, frame=frame)
+    matrix = labelled_scan(patient).to_patient
+    points = np.moveaxis(np.indices(patient.labels.shape), 0, -1) @ matrix[:, :3].T + matrix[:, 3]
+    at = np.abs(frame.to_frame(points) - [close_up.BEHIND_MM, 0, 0])
+    shown = (at[..., 0] < 22) & (at[..., 2] < 30)  # within the rim
+    for structure, part in ((Structure.DISC, seen.disc), (Structure.CANAL, seen.canal)):
+        ours = (sitk.GetArrayFromImage(part) >= 0.5) & shown
+        theirs = (patient.labels == structure) & shown
+        assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) >= 0.8, structure
