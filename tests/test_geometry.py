@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 from spines import Grid
 
-from mri_resorb.geometry import frame_grid, sample, voxel_points
+from mri_resorb.geometry import box_around, frame_grid, sample, sample_grid, voxel_points
 from mri_resorb.model import DiscFrame
 
 angles = st.tuples(*[st.floats(-180, 180)] * 3)
@@ -51,6 +51,39 @@ def test_sampling_reproduces_a_linear_field_and_is_zero_outside(
     beyond = np.array(grid.size) + 0.5
     outside = np.array([image.TransformContinuousIndexToPhysicalPoint(beyond)])
     assert sample(image, outside) == 0
+
+
+@settings(deadline=None, max_examples=30)
+@given(grids, angles, st.data())
+def test_a_whole_grid_is_sampled_as_its_points_are(
+    grid: Grid, turn_degrees: tuple[float, float, float], data: st.DataObject
+) -> None:
+    rng = np.random.default_rng(data.draw(st.integers(0, 99)))
+    image = grid.image(rng.random(grid.size[::-1]) + 1)
+    origin = np.array(grid.centre_mm) + rng.uniform(-4, 4, 3)  # a part of it outside
+    turn = Rotation.from_euler("xyz", turn_degrees, degrees=True).as_matrix()
+    frame = DiscFrame.at(origin, turn)
+    ap, transverse = np.arange(-5.0, 6.0, 0.7), np.arange(-3.0, 4.0, 1.1)
+    craniocaudal = np.arange(0.0, -6.0, -0.9)
+    expected = sample(image, frame.to_patient(frame_grid(ap, transverse, craniocaudal)))
+    found = sample_grid(
+        image, frame, ap_mm=ap, transverse_mm=transverse, craniocaudal_mm=craniocaudal
+    )
+    assert found == pytest.approx(expected, abs=1e-4)
+
+
+@settings(deadline=None, max_examples=30)
+@given(grids, st.data())
+def test_the_box_around_points_holds_the_voxels_beside_them(
+    grid: Grid, data: st.DataObject
+) -> None:
+    image = grid.image(np.zeros(grid.size[::-1]))
+    inside = [np.array([data.draw(st.floats(0.0, n - 1.0)) for n in grid.size]) for _ in range(3)]
+    points = [image.TransformContinuousIndexToPhysicalPoint(at) for at in inside]
+    box = box_around(image, np.array(points))
+    for part, at, count in zip(box, np.transpose(inside)[::-1], image.GetSize()[::-1], strict=True):
+        assert 0 <= part.start <= at.min() + 1e-6
+        assert at.max() - 1e-6 <= part.stop - 1 < count
 
 
 def test_sampling_does_not_depend_on_how_the_grid_is_stored() -> None:

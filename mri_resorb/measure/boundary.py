@@ -16,7 +16,7 @@ import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.errors import NotLumbarSpineError
-from mri_resorb.geometry import frame_grid, sample
+from mri_resorb.geometry import frame_grid, sample, sample_grid
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
 
 _AP_MM = np.arange(-20.0, 18.25, 0.25)
@@ -150,7 +150,8 @@ def _median_wall_ap_mm(bone: sitk.Image, *, frame: DiscFrame) -> float:
     """Where the bodies next to the disc end towards the back, seen from the disc's centre, mm."""
     ap = np.arange(0.0, 36.0, 0.5)
     heights = np.concatenate([np.arange(-16.0, -5.0), np.arange(6.0, 17.0)])
-    plane = sample(bone, frame.to_patient(frame_grid(ap, np.arange(-6.0, 7.0, 3.0), heights)))
+    across = np.arange(-6.0, 7.0, 3.0)
+    plane = sample(bone, frame.to_patient(frame_grid(ap, across, heights)))
     ends = _last_inside(plane.reshape(-1, len(ap)), start=0) * 0.5
     ends = ends[np.isfinite(ends) & (ends > 5) & (ends < 30)]
     if len(ends) < 12:
@@ -176,8 +177,9 @@ def _body_outline(bone: sitk.Image, *, frame: DiscFrame, upwards: float) -> _Bod
     Works with heights above the disc's mid-plane for the upper body, below it for the lower.
     """
     heights = _HEIGHT_MM * upwards
-    grid = frame_grid(_AP_MM, _TRANSVERSE_MM, heights)
-    filled = sample(bone, frame.to_patient(grid))
+    filled = sample_grid(
+        bone, frame, ap_mm=_AP_MM, transverse_mm=_TRANSVERSE_MM, craniocaudal_mm=heights
+    )
     step = _AP_MM[1] - _AP_MM[0]
     planes, corners, wall_points = [], [], []
     for plane, transverse in zip(filled, _TRANSVERSE_MM, strict=True):

@@ -14,7 +14,7 @@ import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from mri_resorb.geometry import frame_grid, sample, sample_each
+from mri_resorb.geometry import box_around, frame_grid, sample, sample_each
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray
 
@@ -295,17 +295,12 @@ def fill(
     )
 
 
-def _box(image: sitk.Image, frame: DiscFrame) -> tuple[tuple[slice, ...], FloatArray]:
+def _box(image: sitk.Image, frame: DiscFrame) -> tuple[tuple[slice, slice, slice], FloatArray]:
     """Slices of the array around the disc, and the array index of each voxel in it."""
     corners = frame.to_patient(
         frame_grid(np.array([-12.0, 32.0]), np.array([-26.0, 26.0]), np.array([-36.0, 36.0]))
     ).reshape(-1, 3)
-    index = np.array([image.TransformPhysicalPointToContinuousIndex(c) for c in corners])[:, ::-1]
-    shape = image.GetSize()[::-1]
-    box = tuple(
-        slice(int(np.clip(np.floor(low), 0, n - 1)), int(np.clip(np.ceil(high) + 1, 1, n)))
-        for low, high, n in zip(index.min(axis=0), index.max(axis=0), shape, strict=True)
-    )
+    box = box_around(image, corners)
     axes = [np.arange(part.start, part.stop, dtype=float) for part in box]
     return box, np.stack(np.meshgrid(*axes, indexing="ij"), -1)
 

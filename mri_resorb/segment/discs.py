@@ -11,7 +11,7 @@ import numpy as np
 import SimpleITK as sitk
 from scipy import ndimage
 
-from mri_resorb.geometry import frame_grid, sample, voxel_points
+from mri_resorb.geometry import frame_grid, sample, sample_grid, voxel_points
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Point
 
 _SMALLEST_DISC_CM3 = 0.4
@@ -148,8 +148,9 @@ def _level_with_endplates(frame: DiscFrame, *, disc: sitk.Image) -> DiscFrame:
     ap = np.arange(-11.0, 11.5, 1.0)
     transverse = np.arange(-9.0, 9.5, 1.5)
     craniocaudal = np.arange(-12.0, 12.25, 0.5)
-    grid = frame_grid(ap, transverse, craniocaudal)
-    inside = sample(disc, frame.to_patient(grid))
+    inside = sample_grid(
+        disc, frame, ap_mm=ap, transverse_mm=transverse, craniocaudal_mm=craniocaudal
+    )
     thickness = inside.sum(axis=1)
     usable = thickness * 0.5 >= 1.5  # mm of disc in the column
     if usable.sum() < 20:
@@ -172,9 +173,15 @@ def _level_with_endplates(frame: DiscFrame, *, disc: sitk.Image) -> DiscFrame:
 
 def _canal_midline(frame: DiscFrame, *, canal: sitk.Image) -> float:
     """Transverse coordinate of the canal's middle at the disc; 0 where no canal is seen."""
-    grid = frame_grid(np.arange(5.0, 45.0, 1.0), np.arange(-20, 20.5, 1.0), np.arange(-8, 9.0, 2.0))
-    seen = sample(canal, frame.to_patient(grid))
+    transverse = np.arange(-20, 20.5, 1.0)
+    seen = sample_grid(
+        canal,
+        frame,
+        ap_mm=np.arange(5.0, 45.0, 1.0),
+        transverse_mm=transverse,
+        craniocaudal_mm=np.arange(-8, 9.0, 2.0),
+    )
     weight = seen.sum(axis=(1, 2))
     if weight.sum() < 50:
         return 0.0
-    return float((weight * grid[:, 0, 0, 1]).sum() / weight.sum())
+    return float((weight * transverse).sum() / weight.sum())
