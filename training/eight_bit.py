@@ -21,9 +21,8 @@ import onnxruntime
 import torch
 from torch import nn
 
-from training.export import averaged_network
 from training.integer_graph import as_onnx
-from training.network import AnatomyNetwork
+from training.network import AnatomyNetwork, averaged_network
 from training.patients import all_patients, fold, number_of
 from training.rounding import EightBit
 from training.train import Pool, batches

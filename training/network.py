@@ -8,6 +8,8 @@ enough.
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import torch
 from torch import Tensor, nn
 
@@ -98,3 +100,12 @@ class CloseUpNetwork(AnatomyNetwork):
             mine.zero_()
             mine[:, 4 : 4 + theirs.shape[1]] = theirs
         return made
+
+
+def averaged_network(checkpoint: Path, *, close_up: bool) -> AnatomyNetwork:
+    """The network with the moving average of its weights, for inference."""
+    network = CloseUpNetwork() if close_up else AnatomyNetwork()
+    averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
+    averaged.load_state_dict(torch.load(checkpoint)["averaged"])
+    network.load_state_dict(averaged.module.state_dict())
+    return network.eval()

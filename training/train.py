@@ -23,8 +23,7 @@ import torch
 from torch import Tensor
 
 from training.close_ups import CloseUpVolume, Frames, draw_close_up, frames_of, phantom_frames
-from training.export import averaged_network
-from training.network import AnatomyNetwork, CloseUpNetwork
+from training.network import AnatomyNetwork, CloseUpNetwork, averaged_network
 from training.patients import all_patients, fold, number_of, read_patient
 from training.samples import Volume, draw_crop, focus_points
 

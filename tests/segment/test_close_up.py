@@ -10,9 +10,11 @@ import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from benchmarks.network import fragment_scores
 from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Structure
 from mri_resorb.segment import close_up
 from mri_resorb.segment.close_up import look_closely, slices_shown
+from mri_resorb.segment.network import WEIGHTS
 from training.patients import labelled_scan, read_patient, sites
 
 SLICES, ROWS, COLUMNS = 5, 200, 180
@@ -130,3 +132,17 @@ def test_by_itself_it_outlines_an_unseen_disc_and_canal_like_the_experts(spider:
         ours = (sitk.GetArrayFromImage(part) >= 0.5) & shown
         theirs = (patient.labels == structure) & shown
         assert 2 * (ours & theirs).sum() / (ours.sum() + theirs.sum()) >= 0.8, structure
+
+
+@pytest.mark.real_data
+def test_it_sees_fragments_implanted_in_an_unseen_patient(spider: Path) -> None:
+    """Of the shape family that scores, which no training has seen."""
+    patient = read_patient(spider, "78")
+    places = sites(patient)
+    looks = [
+        fragment_scores(patient, places[k], weights=WEIGHTS, seed=500 + k, scoring=True)
+        for k in (1, 3)
+    ]
+    real, called, both = np.sum([closer for _, closer in looks], axis=0)
+    assert both / real >= 0.6
+    assert both / called >= 0.6

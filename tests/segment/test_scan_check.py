@@ -108,3 +108,9 @@ def test_dark_fluid_is_no_t2() -> None:
     slices, classes = boxes(edge_mm=1.4, fluid=0.3, bone=0.7, disc=0.4)
     with pytest.raises(UnsuitableScanError, match=r"0.4 times that of bone and 0.7 times"):
         check_scan(slices, classes, spacing_mm=SPACING_MM)
+
+
+def test_marrow_as_dark_as_discs_is_refused() -> None:
+    slices, classes = boxes(edge_mm=1.4, fluid=0.6, bone=0.04, disc=0.05)
+    with pytest.raises(UnsuitableScanError, match="too dark to be told from the discs"):
+        check_scan(slices, classes, spacing_mm=SPACING_MM)
