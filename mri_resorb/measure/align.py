@@ -153,11 +153,11 @@ def _least_disagreement(first: _Bone, second: _Bone, *, grid: FloatArray) -> Flo
     Damped least squares (Levenberg-Marquardt).
     """
     parameters, damping = np.zeros(6), 0.01
+    weight = _WEIGHT / max(len(grid), 1)
     cost = _cost(first, second, parameters, grid=grid)
     for _ in range(_MOST_STEPS):
         slope = -(first.slopes(grid, -parameters / 2) + second.slopes(grid, parameters / 2)) / 2
         apart = first.seen(grid, -parameters / 2) - second.seen(grid, parameters / 2)
-        weight = _WEIGHT / len(grid)
         curvature = weight * slope.T @ slope + np.diag(_PRIOR_SD**-2)
         pull = weight * slope.T @ apart + parameters / _PRIOR_SD**2
         before = cost
@@ -175,7 +175,8 @@ def _least_disagreement(first: _Bone, second: _Bone, *, grid: FloatArray) -> Flo
 
 def _cost(first: _Bone, second: _Bone, parameters: FloatArray, *, grid: FloatArray) -> float:
     apart = first.seen(grid, -parameters / 2) - second.seen(grid, parameters / 2)
-    return float(_WEIGHT * np.mean(np.square(apart)) + np.sum(np.square(parameters / _PRIOR_SD)))
+    weight = _WEIGHT / max(len(grid), 1)
+    return float(weight * np.sum(np.square(apart)) + np.sum(np.square(parameters / _PRIOR_SD)))
 
 
 @dataclass(frozen=True)

@@ -74,6 +74,28 @@ def test_a_reposed_copy_is_brought_onto_itself(
     assert np.abs(apart[:, 1]).max() < 1.5
 
 
+def test_dates_that_show_nothing_in_common_do_not_overlap() -> None:
+    """Slabs of one side each, seen through a frame at the midline."""
+    sides = [
+        SPINE.anatomy(
+            Grid.around(
+                SPINE.disc_frame().to_patient(np.array([-12.0, side, 0.0])),
+                in_plane_mm=0.8,
+                slice_mm=3.0,
+                extent_mm=(74.0, 84.0, 12.0),
+                offset_mm=(0.0, 0.0, 0.0),
+            )
+        )
+        for side in (-12.0, 12.0)
+    ]
+    frame = SPINE.disc_frame()
+    alignment = align(
+        baseline=sides[0], follow_up=sides[1], baseline_frame=frame, follow_up_frame=frame
+    )
+    assert alignment.bone_dice == 0
+    assert alignment.baseline.origin_mm == pytest.approx(frame.origin_mm)
+
+
 def test_neither_date_is_the_reference() -> None:
     reposed = SPINE.posed(turn_degrees=(6.0, 0.0, 0.0), shift_mm=(0.0, 8.0, 5.0))
     first = dated(SPINE, 0.7, 4.0, (0.0, 0.0, 0.0))
