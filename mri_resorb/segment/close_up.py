@@ -28,7 +28,7 @@ FAR_MM = 4.0
 """The outer two of the five slices are about this far from the middle one."""
 TRANSVERSE_UNIT_MM = 20.0
 """By which the distance from the midline is divided for the network."""
-SHARE = 0.6
+SHARE = 0.8
 """Of this network in what both say (chosen on training-side pairs)."""
 WEIGHTS = Path(__file__).parent / "weights" / "close_up.onnx"
 """Those that are shipped."""
