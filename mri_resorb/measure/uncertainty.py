@@ -20,13 +20,13 @@ SHARED_BOUNDARY_MM = 0.35
 """Placement of the posterior boundary that both dates share."""
 OWN_BOUNDARY_MM = 0.15
 """What is left of it after the dates are aligned."""
-NETWORK_MM = 0.1
+NETWORK_MM = 0.08
 """Displacement of the whole outline by the networks, own to each date."""
-SHARED_NETWORK_MM = 0.18
+SHARED_NETWORK_MM = 0.19
 """The same, alike on both dates."""
-DOUBT_PART = 0.2
+DOUBT_PART = 0.16
 """Of the networks' doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
-SHARED_DOUBT_PART = 0.5
+SHARED_DOUBT_PART = 0.515
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""
 HARD_DOUBT_MM = 0.5
 """Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
@@ -36,7 +36,7 @@ SAMPLING_PART = 0.06
 NOISE_FLOOR_CM3 = 0.01
 DETECTION_CM3 = 0.08
 """What may be left unseen where nothing is found: on training-side pairs 1.96 times this holds the
-truth of 20 of 21 such dates. Slices of 5 mm and less hide smaller ones from perfect contours
+truth of 19 of 19 such dates. Slices of 5 mm and less hide smaller ones from perfect contours
 (`benchmarks/detection.py`)."""
 CUT_RIM_MM = 3.0
 """How far the shallow rim may go on beyond the first and the last slice."""
