@@ -43,7 +43,8 @@ def sample_grid(
     """As `sample`, at a frame's evenly spaced coordinates, (transverse, craniocaudal, ap); faster.
 
     Args:
-        ap_mm, transverse_mm, craniocaudal_mm: rising or falling, two or more each.
+        frame: placed in the image's patient coordinates (LPS mm).
+        ap_mm, transverse_mm, craniocaudal_mm: in the frame; rising or falling, two or more each.
     """
     along = (ap_mm, craniocaudal_mm, transverse_mm)
     steps_mm = np.array([axis[1] - axis[0] for axis in along])

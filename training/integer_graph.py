@@ -13,7 +13,12 @@ from training.rounding import EightBit, weight_steps
 
 
 def as_onnx(network: EightBit) -> onnx.ModelProto:
-    """The network as an ONNX graph of integer convolutions."""
+    """The network as an ONNX graph of integer convolutions.
+
+    Returns:
+        `slices` (1, planes, rows, columns) to `logits` (1, classes, rows, columns), float32, as
+        the network itself; rows and columns are free, but for the closer look's.
+    """
     nodes: list[onnx.NodeProto] = []
     constants: list[onnx.TensorProto] = []
 

@@ -39,7 +39,7 @@ class Rounded(nn.Module):
 
 
 def weight_steps(weight: Tensor) -> Tensor:
-    """By which each output channel's weights are rounded."""
+    """By which weights (outputs, inputs, rows, columns) are rounded, one for each output."""
     return weight.detach().abs().amax(dim=(1, 2, 3)).clamp(min=1e-8) / WEIGHT_LEVELS
 
 

@@ -28,6 +28,7 @@ _PRIOR_SD = np.array([6.0, 6.0, 6.0, 0.15, 0.15, 0.15])
 _WEIGHT = 1e4
 """Of the mean square disagreement of the bones, beside the squares of what is moved in such SDs."""
 _SLOPE_MM = 0.25
+"""To each side, for the bone's slopes: less than a pixel, since it is interpolated linearly."""
 _MOST_STEPS = 25
 _MOST_DAMPING = 1000.0
 _STILL = 0.998
@@ -150,7 +151,10 @@ def moved(frame: DiscFrame, parameters: FloatArray) -> DiscFrame:
 def _least_disagreement(first: _Bone, second: _Bone, *, grid: FloatArray) -> FloatArray:
     """By how much the second frame is to be moved, and the first the other way, each by half.
 
-    Damped least squares (Levenberg-Marquardt).
+    Damped least squares (Levenberg 1944, Marquardt 1963), by the slopes of the bone.
+
+    Returns:
+        Parameters of `moved`, (6,): mm and radians.
     """
     parameters, damping = np.zeros(6), 0.01
     weight = _WEIGHT / max(len(grid), 1)
