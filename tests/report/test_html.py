@@ -6,6 +6,8 @@ import base64
 import hashlib
 import io
 import re
+import tempfile
+from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from functools import cache
@@ -47,7 +49,7 @@ from mri_resorb.model import (
 )
 from mri_resorb.outputs import CHOSEN, HTML_NAME
 from mri_resorb.report.html import encode, plots
-from mri_resorb.report.html.page import html_report, trajectory_report
+from mri_resorb.report.html.page import _environment, html_report, trajectory_report
 from mri_resorb.report.html.pieces import find_pieces
 from mri_resorb.report.html.stacks import stacks
 
@@ -490,3 +492,17 @@ def test_output_writes_the_page(tmp_path: Path) -> None:
     written = (tmp_path / HTML_NAME).read_text(encoding="utf-8")
     assert written.startswith("<!DOCTYPE html>")
     assert len(written) < 1_500_000
+
+
+@pytest.fixture
+def nowhere_to_keep(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No folder for temporary files, as in a container that may not write."""
+    _environment.cache_clear()
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "missing"))
+    yield
+    _environment.cache_clear()
+
+
+@pytest.mark.usefixtures("nowhere_to_keep")
+def test_page_is_made_where_compiled_templates_cannot_be_kept() -> None:
+    assert "research and decision support" in text_of(html_report(case_result())).lower()
