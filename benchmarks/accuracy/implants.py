@@ -121,7 +121,7 @@ def implant_scene(number: int, *, side: Side, data: Path) -> Scene:
     volumes = truth_cm3((first, second), frame=frame, boundary=boundary)
     sizes = true_size_mm((first, second), frame=frame, boundary=boundary)
     truths = [
-        Truth(volume if of else 0.0, _type(of), size if of else None)
+        Truth(volume, _type(of), size) if of and size else Truth(0.0, "none", None)
         for volume, of, size in zip(volumes, pieces, sizes, strict=True)
     ]
     poses = (_pose(rng, inside_disc(frame), 4.0), _pose(rng, inside_disc(frame), 4.0))
