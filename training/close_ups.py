@@ -132,10 +132,13 @@ def draw_close_up(
         site = herniated[rng.integers(len(herniated))]
     else:
         site = volume.sites[rng.integers(len(volume.sites))]
-    if site.herniated.size and rng.random() < 0.7:
-        middle = site.herniated[rng.integers(len(site.herniated))]
-    else:
+    kind = rng.choice(["within", "at an end", "anywhere"], p=[0.4, 0.35, 0.25])
+    if kind == "anywhere" or not site.herniated.size:
         middle = rng.integers(slices)
+    elif kind == "within":
+        middle = rng.choice(site.herniated)
+    else:  # which it fills in part: there, too little was seen of large fragments
+        middle = rng.choice(site.herniated[[0, -1]]) + rng.integers(-averaged, averaged + 1) // 2
     start = int(np.clip(middle - averaged // 2, 0, slices - averaged))
 
     row, column = source_of(

@@ -45,7 +45,7 @@ def draw_herniation(*, rng: np.random.Generator, disc_height_mm: float, kind: st
     """A random herniation of a kind."""
     side = float(rng.choice([0, rng.uniform(-6, 6)]))
     half = max(disc_height_mm / 2, 2.0)
-    size = np.exp(rng.uniform(np.log(0.6), np.log(1.5)))
+    size = np.exp(rng.uniform(np.log(0.6), np.log(2.0)))
     centres, radii = [], []
     if kind == "bulge":
         centres.append((0.0, 0.0, 0.0))

@@ -20,13 +20,13 @@ SHARED_BOUNDARY_MM = 0.35
 """Placement of the posterior boundary that both dates share."""
 OWN_BOUNDARY_MM = 0.15
 """What is left of it after the dates are aligned."""
-NETWORK_MM = 0.08
+NETWORK_MM = 0.07
 """Displacement of the whole outline by the networks, own to each date."""
-SHARED_NETWORK_MM = 0.19
+SHARED_NETWORK_MM = 0.17
 """The same, alike on both dates."""
-DOUBT_PART = 0.16
+DOUBT_PART = 0.13
 """Of the networks' doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
-SHARED_DOUBT_PART = 0.515
+SHARED_DOUBT_PART = 0.47
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""
 HARD_DOUBT_MM = 0.5
 """Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
