@@ -13,7 +13,7 @@ from mri_resorb.io.label_maps import read_label_maps
 from mri_resorb.io.label_tables import LabelScheme
 from mri_resorb.measure.change import find_change
 from mri_resorb.measure.shared_frame import Placed, Refused, place_closely, share_frame
-from mri_resorb.measure.uncertainty import VolumeError
+from mri_resorb.measure.uncertainty import VolumeError, alike
 from mri_resorb.model import (
     DEFINITIONS_VERSION,
     Anatomy,
@@ -74,8 +74,16 @@ def compared(
         follow_up=follow_up,
         change=find_change(*points, errors=errors, interval_days=days),
         reasons=tuple(dict.fromkeys(p.reason for p in points if p.reason)),
-        warnings=tuple(dict.fromkeys(w for p in points for w in p.warnings)),
+        warnings=(*dict.fromkeys(w for p in points for w in p.warnings), *_unlike_slices(points)),
     )
+
+
+def _unlike_slices(points: tuple[TimePoint, TimePoint]) -> tuple[Remark, ...]:
+    """What widens the change's interval is said."""
+    first_mm, second_mm = (point.scan.image.GetSpacing()[2] for point in points)
+    if alike([first_mm, second_mm]):
+        return ()
+    return (Remark("different-slices", {"baseline_mm": first_mm, "follow_up_mm": second_mm}),)
 
 
 def label_maps_of(

@@ -84,15 +84,15 @@ def measure(scene: Scene, *, weights: Path = WEIGHTS) -> list[Row]:
             site,
             case=None
             if refusal
-            else _case(scene, site, [one.anatomy for one in seen], placed=place_closely),
-            oracle=_case(scene, site, [taken.anatomy for taken in scene.dates], placed=place),
+            else compare(scene, site, [one.anatomy for one in seen], placed=place_closely),
+            oracle=compare(scene, site, [taken.anatomy for taken in scene.dates], placed=place),
             refusal=refusal,
         )
         for site in scene.sites
     ]
 
 
-def _case(
+def compare(
     scene: Scene,
     site: Site,
     anatomies: Sequence[Anatomy],

@@ -26,7 +26,12 @@ from mri_resorb.measure.fragment import (
     material_of_mask,
 )
 from mri_resorb.measure.shared_frame import Placed, Refused
-from mri_resorb.measure.uncertainty import VolumeError, volume_error, volume_estimate
+from mri_resorb.measure.uncertainty import (
+    VolumeError,
+    alike,
+    volume_error,
+    volume_estimate,
+)
 from mri_resorb.model import (
     FloatArray,
     Fragment,
@@ -67,7 +72,9 @@ def measure_dates(
         if material is not None and not (mask is None and material.is_implausible)
     ]
     shared = _shared_part(trusted, drawn=any(masks))
-    measured = for_each_date(partial(_measured, shared=shared), dates, materials, masks)
+    slices_alike = alike([date.scan.image.GetSpacing()[2] for date in dates])
+    measuring = partial(_measured, shared=shared, slices_alike=slices_alike)
+    measured = for_each_date(measuring, dates, materials, masks)
     return tuple(point for point, _ in measured), tuple(error for _, error in measured)
 
 
@@ -141,6 +148,7 @@ def _measured(
     mask: sitk.Image | None,
     *,
     shared: _SharedPart | None,
+    slices_alike: bool,
 ) -> tuple[TimePoint, VolumeError | None]:
     if isinstance(date, Refused):
         return _refused(date)
@@ -191,6 +199,7 @@ def _measured(
         absent=point.status == "absent",
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
         left_out_cm3=shared.left_out_cm3,
+        slices_alike=slices_alike,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     return replace(point, fragment=fragment), error

@@ -8,7 +8,7 @@ chosen beforehand, and mostly shared, since what is wrong at one date is wrong a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +28,11 @@ DOUBT_PART = 0.13
 """Of the networks' doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
 SHARED_DOUBT_PART = 0.47
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""
+UNLIKE_SLICES_OWN = 2.0
+"""Where the dates' slices are not equally far apart, so many times as much of the networks' parts
+is each date's own, out of the same whole (chosen on training-side pairs, `docs/validation.md`)."""
+ALIKE_SLICES = 0.1
+"""Slice distances that differ by less than this part of the smaller are equal."""
 HARD_DOUBT_MM = 0.5
 """Doubt over the fragment's surface, where an anatomy of 0 and 1 hides it: the network's own is
 0.5 mm on the sample cases."""
@@ -79,6 +84,7 @@ def volume_error(
     absent: bool = False,
     almost_herniated_cm3: float = 0.0,
     left_out_cm3: float = 0.0,
+    slices_alike: bool = True,
 ) -> VolumeError:
     """Errors of a fragment's volume.
 
@@ -89,6 +95,7 @@ def volume_error(
         almost_herniated_cm3: what falls short of a herniation by less than its error; it counts
             where none was found.
         left_out_cm3: shallow rim that lies where the other date has no slices.
+        slices_alike: all dates' slices are equally far apart (`alike`).
     """
     mm = 0.1  # cm
     slice_cm = occupancy.image.GetSpacing()[2] * mm
@@ -97,23 +104,39 @@ def volume_error(
     if occupancy.hard:
         doubt_cm3 = max(doubt_cm3, occupancy.surface_cm2 * HARD_DOUBT_MM * mm)
     cross_section_cm2 = occupancy.volume_cm3 ** (2 / 3)
+    network_mm = _own_and_shared(NETWORK_MM, SHARED_NETWORK_MM, slices_alike=slices_alike)
+    doubt_part = _own_and_shared(DOUBT_PART, SHARED_DOUBT_PART, slices_alike=slices_alike)
     return VolumeError(
         own={
             "boundary": occupancy.footprint_cm2 * OWN_BOUNDARY_MM * mm,
             "alignment": occupancy.footprint_cm2 * disagreement / 2 * mm,
-            "network": occupancy.surface_cm2 * NETWORK_MM * mm,
-            "doubt": doubt_cm3 * DOUBT_PART,
+            "network": occupancy.surface_cm2 * network_mm[0] * mm,
+            "doubt": doubt_cm3 * doubt_part[0],
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
             "detection": max(DETECTION_CM3, almost_herniated_cm3 / _Z) if absent else 0.0,
         },
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
-            "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
-            "doubt": doubt_cm3 * SHARED_DOUBT_PART,
+            "network": occupancy.surface_cm2 * network_mm[1] * mm,
+            "doubt": doubt_cm3 * doubt_part[1],
             "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm + left_out_cm3,
         },
     )
+
+
+def _own_and_shared(own: float, shared: float, *, slices_alike: bool) -> tuple[float, float]:
+    """What is each date's own, and what is shared; in squares their sum is the same either way."""
+    if slices_alike:
+        return own, shared
+    whole = np.hypot(own, shared)
+    own = min(own * UNLIKE_SLICES_OWN, float(whole))
+    return own, float(np.sqrt(whole**2 - own**2))
+
+
+def alike(slice_distances_mm: Sequence[float]) -> bool:
+    """Whether slices are equally far apart at all dates: if not, errors are less alike."""
+    return max(slice_distances_mm) <= (1 + ALIKE_SLICES) * min(slice_distances_mm)
 
 
 def volume_estimate(volume_cm3: float, error: VolumeError) -> Estimate:

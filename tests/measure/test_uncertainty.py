@@ -13,6 +13,7 @@ from spines import Grid
 from mri_resorb.measure.fragment import Occupancy
 from mri_resorb.measure.uncertainty import (
     VolumeError,
+    alike,
     change_estimates,
     volume_error,
     volume_estimate,
@@ -143,6 +144,33 @@ def test_thicker_slices_and_boundaries_that_disagree_cost_certainty() -> None:
     assert volume_error(thin, boundary_disagreement_mm=1.0).total_cm3 > alone.total_cm3
     nothing = replace(thin, joined_cm3=0.0, footprint_cm2=0.0, surface_cm2=0.0)
     assert volume_error(nothing, boundary_disagreement_mm=None).total_cm3 > 0
+
+
+def test_other_slices_at_the_other_date_make_the_change_less_sure_and_no_volume() -> None:
+    seen = Occupancy(
+        image=Grid((0.6, 0.6, 4.0), (4, 4, 4)).image(np.zeros((4, 4, 4))),
+        joined_cm3=0.8,
+        detached_cm3=0.0,
+        footprint_cm2=1.5,
+        surface_cm2=4.0,
+        touches_edge=False,
+        doubt_cm3=0.2,
+    )
+    same, other = (
+        volume_error(seen, boundary_disagreement_mm=0.2, slices_alike=alike([4.0, distance_mm]))
+        for distance_mm in (4.3, 0.9)
+    )
+    assert other.total_cm3 == pytest.approx(same.total_cm3)
+    changes = [
+        change_estimates(
+            baseline_cm3=0.8, follow_up_cm3=0.5, baseline_error=error, follow_up_error=error
+        )
+        for error in (same, other)
+    ]
+    for of_same, of_other in zip(*changes, strict=True):
+        assert of_same is not None
+        assert of_other is not None
+        assert width(of_other) > 1.2 * width(of_same)
 
 
 def test_where_nothing_is_found_the_interval_holds_what_the_network_has_missed() -> None:
