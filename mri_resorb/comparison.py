@@ -65,6 +65,7 @@ def compared(
     points = (baseline, follow_up)
     dates = (baseline.scan.date, follow_up.scan.date)
     days = (dates[1] - dates[0]).days if dates[0] and dates[1] else None
+    said = () if None in errors else _unlike_slices(points)
     return CaseResult(
         level=level,
         level_source=next((p.disc.source for p in points if p.disc), "counted"),
@@ -74,7 +75,7 @@ def compared(
         follow_up=follow_up,
         change=find_change(*points, errors=errors, interval_days=days),
         reasons=tuple(dict.fromkeys(p.reason for p in points if p.reason)),
-        warnings=(*dict.fromkeys(w for p in points for w in p.warnings), *_unlike_slices(points)),
+        warnings=(*dict.fromkeys(w for p in points for w in p.warnings), *said),
     )
 
 

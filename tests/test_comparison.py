@@ -7,6 +7,7 @@ from case_results import blank, time_point
 
 from mri_resorb.comparison import compared
 from mri_resorb.languages import Language
+from mri_resorb.measure.uncertainty import VolumeError
 from mri_resorb.model import Level
 
 
@@ -20,7 +21,8 @@ def test_slices_that_lie_otherwise_at_the_other_date_are_said(
         time_point(image=blank(spacing_mm=(0.8, 0.8, distance_mm)))
         for distance_mm in (4.0, follow_up_mm)
     )
-    case = compared(Level("L4-L5"), *points, errors=(None, None))
+    error = VolumeError({"noise": 0.01}, {})
+    case = compared(Level("L4-L5"), *points, errors=(error, error))
     assert [warning.code for warning in case.warnings] == codes
     for warning in case.warnings:
         for language in Language:

@@ -13,6 +13,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -48,12 +49,12 @@ class Miss:
         return self.found_cm3 - self.truth_cm3
 
 
-def largest_misses(rows: Sequence[dict[str, dict[str, object]]], *, count: int) -> list[Miss]:
+def largest_misses(rows: Sequence[dict[str, Any]], *, count: int) -> list[Miss]:
     """The dates with the largest errors, of each pair the worse one, the largest first."""
     worst = []
     for row in rows:
         dates = [
-            Miss(str(row["name"]), number, float(date["truth_cm3"]), float(date["found_cm3"][0]))
+            Miss(row["name"], number, date["truth_cm3"], date["found_cm3"][0])
             for number, date in enumerate((row["baseline"], row["follow_up"]))
             if date["found_cm3"]
         ]

@@ -129,13 +129,12 @@ def _own_and_shared(own: float, shared: float, *, slices_alike: bool) -> tuple[f
     """What is each date's own, and what is shared; in squares their sum is the same either way."""
     if slices_alike:
         return own, shared
-    whole = np.hypot(own, shared)
-    own = min(own * UNLIKE_SLICES_OWN, float(whole))
-    return own, float(np.sqrt(whole**2 - own**2))
+    more = own * UNLIKE_SLICES_OWN
+    return more, float(np.sqrt(own**2 + shared**2 - more**2))
 
 
 def alike(slice_distances_mm: Sequence[float]) -> bool:
-    """Whether slices are equally far apart at all dates: if not, errors are less alike."""
+    """Whether slices are equally far apart (mm) at all dates: if not, errors are less alike."""
     return max(slice_distances_mm) <= (1 + ALIKE_SLICES) * min(slice_distances_mm)
 
 
