@@ -1,11 +1,13 @@
 """Real discs: our fragment against that of the expert masks, and against the radiologist's grades.
 
-    python -m benchmarks.readers --data SPIDER_FOLDER [--fold N WEIGHTS] ...
+    python -m benchmarks.readers --data SPIDER_FOLDER [--fold N ANATOMY CLOSE_UP] ...
 
-Every disc between two labelled bodies, of patients that the weights have not seen; without --fold,
+Every disc between two labelled bodies, of patients that neither network has seen; without --fold,
 the validation patients and the shipped weights. The same definition on both anatomies gives volume
-and AP extent; how well these tell the discs graded herniated from the others is the area under
-the ROC curve, its interval from a bootstrap over patients.
+and AP extent, within the slab, whether a study would be refused for it or not; how often the
+experts' volume lies in ours' interval is counted. How well the figures tell the discs graded
+herniated from the others is the area under the ROC curve, its interval from a bootstrap over
+patients.
 """
 
 from __future__ import annotations
@@ -26,11 +28,18 @@ from scipy import stats
 from benchmarks.anatomy.unseen import Body, LeftOut, bodies, outlined
 from mri_resorb.cohort.agreement import bland_altman, intraclass_correlations
 from mri_resorb.errors import InputError
-from mri_resorb.measure.boundary import frame_at_posterior_margin
-from mri_resorb.measure.fragment import fill, find_material
-from mri_resorb.model import Anatomy, Estimate
+from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
+from mri_resorb.measure.fragment import (
+    HERNIATION_MM,
+    REACH_ERROR_MM,
+    areas_reaching,
+    fill,
+    find_material,
+)
+from mri_resorb.measure.uncertainty import volume_error, volume_estimate
+from mri_resorb.model import Anatomy, DiscFrame, Estimate
+from mri_resorb.segment import close_up, network
 from mri_resorb.segment.discs import Disc, find_discs, without_other_discs
-from mri_resorb.segment.network import WEIGHTS
 from training.patients import fold
 
 SAME_DISC_MM = 8.0
@@ -44,16 +53,21 @@ class Extent:
 
     Attributes:
         volume_cm3: of the fragment; 0 where nothing reaches more than 2.5 mm back.
+        low_cm3, high_cm3: the interval that a report would give it.
+        parts: its standard deviations by name, cm3.
         ap_mm: how far disc material reaches behind the boundary.
     """
 
     volume_cm3: float
+    low_cm3: float
+    high_cm3: float
+    parts: dict[str, float]
     ap_mm: float
 
 
 @dataclass(frozen=True)
 class Row:
-    """One disc; `ours` is None where the network's outline gives no disc or boundary there."""
+    """One disc; `ours` is None where the networks' outline gives no disc or boundary there."""
 
     patient: str
     disc: int
@@ -62,18 +76,36 @@ class Row:
     expert: Extent
     ours: Extent | None
 
+    @property
+    def inside(self) -> bool | None:
+        """Whether the experts' volume lies in the interval of ours."""
+        if self.ours is None:
+            return None
+        return self.ours.low_cm3 <= self.expert.volume_cm3 <= self.ours.high_cm3
 
-def rows(data: Path, left_out: Sequence[LeftOut]) -> list[Row]:
+
+@dataclass(frozen=True)
+class Weights:
+    """A fold's, of both networks."""
+
+    fold: int
+    anatomy: Path
+    close_up: Path
+
+
+def rows(data: Path, given: Sequence[Weights]) -> list[Row]:
     """Every graded disc of the folds' patients that the expert masks give a boundary to."""
-    patients = sum(len(fold(one.fold)) for one in left_out)
+    closer = {name: weights.close_up for weights in given for name in fold(weights.fold)}
+    unseen = bodies(data, [LeftOut(weights.fold, weights.anatomy) for weights in given])
     found = []
-    for body in track(bodies(data, left_out), total=patients, description="Patients"):
-        ours = outlined(body.image, body.weights).anatomy
-        found += _of_patient(body, ours, grades=_grades(data, body.patient.patient))
+    for body in track(unseen, total=len(closer), description="Patients"):
+        name = body.patient.patient
+        found += _of_patient(body, closer[name], grades=_grades(data, name))
     return found
 
 
-def _of_patient(body: Body, ours: Anatomy, *, grades: dict[int, dict[str, str]]) -> list[Row]:
+def _of_patient(body: Body, closer: Path, *, grades: dict[int, dict[str, str]]) -> list[Row]:
+    ours = outlined(body.image, body.weights).anatomy
     found, own = [], find_discs(ours)
     for number, disc in enumerate(find_discs(body.truth), start=1):
         expert = extent(body.truth, disc)
@@ -87,7 +119,7 @@ def _of_patient(body: Body, ours: Anatomy, *, grades: dict[int, dict[str, str]])
                 herniation=grades[number]["Disc herniation"] == "1",
                 bulging=grades[number]["Disc bulging"] == "1",
                 expert=expert,
-                ours=extent(ours, same) if same else None,
+                ours=extent(ours, same, image=body.image, closer=closer) if same else None,
             )
         )
     return found
@@ -109,17 +141,22 @@ def _same_disc(discs: Sequence[Disc], disc: Disc) -> Disc | None:
     return nearest if nearest and away_mm(nearest) < SAME_DISC_MM else None
 
 
-def extent(anatomy: Anatomy, disc: Disc) -> Extent | None:
-    """Volume and reach behind the boundary, one date by itself; None without a boundary."""
-    alone = without_other_discs(anatomy, disc)
-    try:
-        frame, boundary = frame_at_posterior_margin(anatomy=alone, frame=disc.frame)
-    except InputError:
+def extent(
+    anatomy: Anatomy, disc: Disc, *, image: sitk.Image | None = None, closer: Path | None = None
+) -> Extent | None:
+    """Volume and reach behind the boundary, one date by itself; None without a boundary.
+
+    Args:
+        image, closer: for a closer look, the intensities and the second network's weights.
+    """
+    placed = _placed(without_other_discs(anatomy, disc), disc.frame)
+    if placed and image and closer:
+        seen = close_up.look_closely(anatomy, image=image, frame=placed[1], weights=closer)
+        placed = _placed(without_other_discs(seen, disc), disc.frame)
+    if placed is None:
         return None
+    alone, frame, boundary = placed
     material = find_material(anatomy=alone, frame=frame, boundary=boundary)
-    reach_mm = max(float(material.reach_mm.max()), material.detached_reach_mm)
-    if not material.is_herniated:
-        return Extent(0.0, reach_mm)
     filled = fill(
         anatomy=alone,
         frame=frame,
@@ -127,7 +164,32 @@ def extent(anatomy: Anatomy, disc: Disc) -> Extent | None:
         material=material,
         footprint=material.footprint,
     )
-    return Extent(filled.volume_cm3, reach_mm)
+    error = volume_error(
+        filled,
+        boundary_disagreement_mm=None,
+        absent=not material.is_herniated,
+        almost_herniated_cm3=material.almost_herniated_cm3(material.footprint),
+        hardly_herniated_cm3=material.behind_cm3(
+            material.footprint & ~areas_reaching(material.reach_mm, HERNIATION_MM + REACH_ERROR_MM)
+        ),
+    )
+    volume = volume_estimate(filled.volume_cm3, error)
+    return Extent(
+        volume_cm3=volume.value if material.is_herniated else 0.0,
+        low_cm3=volume.low,
+        high_cm3=volume.high,
+        parts=dict(volume.parts),
+        ap_mm=max(float(material.reach_mm.max()), material.detached_reach_mm),
+    )
+
+
+def _placed(
+    alone: Anatomy, frame: DiscFrame
+) -> tuple[Anatomy, DiscFrame, PosteriorBoundary] | None:
+    try:
+        return alone, *frame_at_posterior_margin(anatomy=alone, frame=frame)
+    except InputError:
+        return None
 
 
 def figures(found: Sequence[Row]) -> dict[str, Any]:
@@ -146,11 +208,20 @@ def figures(found: Sequence[Row]) -> dict[str, Any]:
         "AP, mm": _agreement(
             [row.ours.ap_mm for row in seen if row.ours], [row.expert.ap_mm for row in seen]
         ),
+        "experts' volume in our interval": _coverage(seen),
+        "the same, herniated by the experts or by us": _coverage(
+            [row for row in seen if row.expert.volume_cm3 or (row.ours and row.ours.volume_cm3)]
+        ),
+        "the same, lowest disc": _coverage([row for row in seen if row.disc == 1]),
         "AUC of our AP": _auc(found, lambda row: row.ours.ap_mm if row.ours else 0.0),
         "AUC of our volume": _auc(found, lambda row: row.ours.volume_cm3 if row.ours else 0.0),
         "AUC of the experts' AP": _auc(found, lambda row: row.expert.ap_mm),
         "AUC of the experts' volume": _auc(found, lambda row: row.expert.volume_cm3),
     }
+
+
+def _coverage(found: Sequence[Row]) -> str:
+    return f"{sum(row.inside is True for row in found)} of {len(found)}"
 
 
 def _agreement(ours: list[float], expert: list[float]) -> dict[str, Any]:
@@ -197,12 +268,14 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--fold", nargs=2, action="append", metavar=("N", "WEIGHTS"))
+    parser.add_argument("--fold", nargs=3, action="append", metavar=("N", "ANATOMY", "CLOSE_UP"))
     parser.add_argument("--output", type=Path, default=Path("results/readers.json"))
     chosen = parser.parse_args()
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
-    given = chosen.fold or [("1", WEIGHTS)]
-    found = rows(chosen.data, [LeftOut(int(number), Path(weights)) for number, weights in given])
+    given = chosen.fold or [("1", network.WEIGHTS, close_up.WEIGHTS)]
+    found = rows(
+        chosen.data, [Weights(int(n), Path(first), Path(then)) for n, first, then in given]
+    )
     words = figures(found)
     print(json.dumps(words, indent=1))
     chosen.output.parent.mkdir(parents=True, exist_ok=True)

@@ -15,11 +15,13 @@ from mri_resorb.measure.fragment import (
     GRID_VOXEL_CM3,
     HEIGHT_STEP_MM,
     HERNIATION_MM,
+    REACH_ERROR_MM,
     TRANSVERSE_MM,
     TRANSVERSE_STEP_MM,
     BoolArray,
     Material,
     Occupancy,
+    areas_reaching,
     fill,
     fill_from_mask,
     find_material,
@@ -86,6 +88,8 @@ class _SharedPart:
         footprint: (transverse, craniocaudal), united over the dates.
         covered: (transverse,): planes that count for the joined part.
         pieces: (transverse, craniocaudal, depth), detached pieces of any date.
+        hardly: (transverse, craniocaudal): what of the footprint exceeds a rim's depth at no date
+            by more than its error, and so may be no herniation; nothing of what a person drew.
         left_out_cm3: shallow rim of the footprint where not every date has slices: measured at
             none, so that the dates stay alike, and reckoned with as error.
     """
@@ -93,6 +97,7 @@ class _SharedPart:
     footprint: BoolArray
     covered: BoolArray
     pieces: BoolArray
+    hardly: BoolArray
     left_out_cm3: float
 
 
@@ -109,11 +114,12 @@ def _shared_part(materials: list[Material], *, drawn: bool) -> _SharedPart | Non
     pieces: BoolArray = np.any([m.detached for m in materials], axis=0)
     covered = np.all([m.covered for m in materials], axis=0)
     outside = footprint & ~covered[:, None]
-    reach_mm = np.max([m.reach_mm for m in materials], axis=0)[outside]
-    if drawn or (reach_mm > HERNIATION_MM).any() or pieces[~covered].any():
-        return _SharedPart(footprint, np.ones_like(covered), pieces, 0.0)
-    left_out_cm3 = float(reach_mm.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
-    return _SharedPart(footprint & ~outside, covered, pieces, left_out_cm3)
+    reach_mm = np.max([m.reach_mm for m in materials], axis=0)
+    hardly = footprint & ~areas_reaching(reach_mm, HERNIATION_MM + REACH_ERROR_MM) & (not drawn)
+    if drawn or (reach_mm[outside] > HERNIATION_MM).any() or pieces[~covered].any():
+        return _SharedPart(footprint, np.ones_like(covered), pieces, hardly, 0.0)
+    left_out_cm3 = float(reach_mm[outside].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
+    return _SharedPart(footprint & ~outside, covered, pieces, hardly, left_out_cm3)
 
 
 def _automatic(date: Placed | Refused) -> Material | None:
@@ -198,6 +204,7 @@ def _measured(
         boundary_disagreement_mm=date.disagreement_mm,
         absent=point.status == "absent",
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
+        hardly_herniated_cm3=material.behind_cm3(shared.hardly & footprint),
         left_out_cm3=shared.left_out_cm3,
         slices_alike=slices_alike,
     )

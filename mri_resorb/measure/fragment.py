@@ -78,7 +78,7 @@ class Material:
     @property
     def footprint(self) -> BoolArray:
         """(transverse, craniocaudal): where this date alone has a herniation."""
-        return self._footprint(reaching_mm=HERNIATION_MM)
+        return areas_reaching(self.reach_mm, HERNIATION_MM)
 
     def almost_herniated_cm3(self, footprint: BoolArray) -> float:
         """Volume, beside a footprint, of what falls short of a herniation by less than its error.
@@ -86,13 +86,12 @@ class Material:
         Args:
             footprint: (transverse, craniocaudal), united over the dates.
         """
-        almost = self._footprint(reaching_mm=HERNIATION_MM - REACH_ERROR_MM) & ~footprint
-        return float(self.reach_mm[almost].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
+        almost = areas_reaching(self.reach_mm, HERNIATION_MM - REACH_ERROR_MM) & ~footprint
+        return self.behind_cm3(almost)
 
-    def _footprint(self, *, reaching_mm: float) -> BoolArray:
-        areas, _ = ndimage.label(self.reach_mm > FOOTPRINT_MM, structure=np.ones((3, 3)))
-        herniated = np.unique(areas[self.reach_mm > reaching_mm])
-        return np.asarray(np.isin(areas, herniated[herniated > 0]))
+    def behind_cm3(self, area: BoolArray) -> float:
+        """Volume of what is joined behind an area of the boundary, (transverse, craniocaudal)."""
+        return float(self.reach_mm[area].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
 
     @property
     def is_implausible(self) -> bool:
@@ -111,6 +110,13 @@ class Material:
     def is_herniated(self) -> bool:
         """Something reaches more than 2.5 mm behind the boundary, joined or detached."""
         return bool(self.footprint.any()) or self.detached_reach_mm > HERNIATION_MM
+
+
+def areas_reaching(reach_mm: FloatArray, least_mm: float) -> BoolArray:
+    """(transverse, craniocaudal): connected areas of more than 1.0 mm that reach further."""
+    areas, _ = ndimage.label(reach_mm > FOOTPRINT_MM, structure=np.ones((3, 3)))
+    deep = np.unique(areas[reach_mm > least_mm])
+    return np.asarray(np.isin(areas, deep[deep > 0]))
 
 
 def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoundary) -> Material:

@@ -45,6 +45,9 @@ truth of 19 of 19 such dates. Slices of 5 mm and less hide smaller ones from per
 (`benchmarks/detection.py`)."""
 CUT_RIM_MM = 3.0
 """How far the shallow rim may go on beyond the first and the last slice."""
+THRESHOLD = "threshold"
+"""The part for what may or may not be a herniation at all. It is one at both dates or at neither,
+so it leaves the percentage as it is."""
 
 _DRAWS = 20_000
 _Z = 1.96
@@ -83,6 +86,7 @@ def volume_error(
     boundary_disagreement_mm: float | None,
     absent: bool = False,
     almost_herniated_cm3: float = 0.0,
+    hardly_herniated_cm3: float = 0.0,
     left_out_cm3: float = 0.0,
     slices_alike: bool = True,
 ) -> VolumeError:
@@ -92,8 +96,9 @@ def volume_error(
         boundary_disagreement_mm: how far the two dates' own boundaries lie apart after alignment;
             None where one date stands alone.
         absent: no herniation was found; a small piece may have been missed.
-        almost_herniated_cm3: what falls short of a herniation by less than its error; it counts
-            where none was found.
+        almost_herniated_cm3: what is not measured, but falls short of a herniation by less than its
+            error.
+        hardly_herniated_cm3: what is measured, but exceeds a rim's depth by less than its error.
         left_out_cm3: shallow rim that lies where the other date has no slices.
         slices_alike: all dates' slices are equally far apart (`alike`).
     """
@@ -121,6 +126,10 @@ def volume_error(
             "network": occupancy.surface_cm2 * network_mm[1] * mm,
             "doubt": doubt_cm3 * doubt_part[1],
             "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm + left_out_cm3,
+            THRESHOLD: float(
+                np.hypot(hardly_herniated_cm3, 0.0 if absent else almost_herniated_cm3)
+            )
+            / _Z,
         },
     )
 
@@ -159,18 +168,19 @@ def change_estimates(
     and carried through to the ratio, whose interval is asymmetric.
     """
     rng = np.random.default_rng(0)
-    volumes = []
+    volumes, thresholds = [], []
     shared = {
         name: rng.standard_normal(_DRAWS)
-        for name in sorted({*baseline_error.shared, *follow_up_error.shared})
+        for name in sorted({*baseline_error.shared, *follow_up_error.shared, THRESHOLD})
     }
     for volume, error in ((baseline_cm3, baseline_error), (follow_up_cm3, follow_up_error)):
         drawn = volume + error.own_cm3 * rng.standard_normal(_DRAWS)
         for name, sd in error.shared.items():
-            drawn = drawn + sd * shared[name]
+            drawn = drawn + (sd * shared[name] if name != THRESHOLD else 0.0)
         volumes.append(drawn)
+        thresholds.append(error.shared.get(THRESHOLD, 0.0) * shared[THRESHOLD])
     first, second = volumes
-    absolute = first - second
+    absolute = first + thresholds[0] - second - thresholds[1]
     absolute_estimate = _interval(baseline_cm3 - follow_up_cm3, absolute)
     if baseline_cm3 <= 0:
         return None, absolute_estimate
@@ -194,7 +204,7 @@ def smallest_detectable_percent(
     """
     if baseline_cm3 <= 0:
         return None
-    names = {*baseline_error.shared, *follow_up_error.shared}
+    names = {*baseline_error.shared, *follow_up_error.shared} - {THRESHOLD}
     unlike = [
         baseline_error.shared.get(name, 0.0) - follow_up_error.shared.get(name, 0.0)
         for name in names

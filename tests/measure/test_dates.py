@@ -242,6 +242,39 @@ def test_what_just_falls_short_of_a_herniation_widens_the_interval_of_absence() 
     assert change.absolute_cm3.high >= shallow.volume_cm3 / 2
 
 
+def test_what_hardly_exceeds_a_rim_may_be_no_herniation_and_its_change_stands() -> None:
+    """By the experts' outlines it may be none, at both dates; how much of it went is the same."""
+    hardly, less = (box(depth=depth, width=16, height=9) for depth in (2.6, 1.5))
+    found = compare(scanned(SPINE.with_fragment(hardly)), scanned(SPINE.with_fragment(less)))
+    assert (found.baseline.status, found.follow_up.status) == ("measured", "absent")
+    volume = fragment(found.baseline).volume_cm3
+    assert volume.low == 0
+    assert volume.parts["threshold"] == pytest.approx(hardly.volume_cm3 / 1.96, rel=0.2)
+    percent = found.change.resorption_percent
+    assert percent is not None
+    assert percent.high - percent.low < 100
+    assert found.change.absolute_cm3 is not None
+    assert found.change.absolute_cm3.low <= 0
+
+
+def test_what_one_date_shows_to_be_a_herniation_is_one_at_the_other() -> None:
+    hardly = box(depth=2.6, width=16, height=9)
+    for before, after in ((WHOLE, WHOLE), (WHOLE, hardly)):
+        found = compare(*(scanned(SPINE.with_fragment(solid)) for solid in (before, after)))
+        for point in (found.baseline, found.follow_up):
+            assert fragment(point).volume_cm3.parts["threshold"] == 0
+            assert fragment(point).volume_cm3.low > 0
+
+
+def test_a_herniation_that_a_person_drew_is_one() -> None:
+    hardly = scanned(SPINE.with_fragment(box(depth=2.6, width=16, height=9)))
+    automatic = compare(hardly, hardly)
+    masks = fragment(automatic.baseline).occupancy, fragment(automatic.follow_up).occupancy
+    drawn = compare(hardly, hardly, masks=masks)
+    assert fragment(automatic.baseline).volume_cm3.low == 0
+    assert fragment(drawn.baseline).volume_cm3.parts["threshold"] == 0
+
+
 def test_a_neck_that_only_one_date_shows_is_no_doubt() -> None:
     """A migrated herniation is joined to its disc at one date, and parted from it at the other."""
     disc_part = dome(depth=5, width=12, height=9.5)
