@@ -82,7 +82,7 @@ def compared(
 def _unlike_slices(points: tuple[TimePoint, TimePoint]) -> tuple[Remark, ...]:
     """What widens the change's interval is said."""
     first_mm, second_mm = (point.scan.image.GetSpacing()[2] for point in points)
-    if alike([first_mm, second_mm]):
+    if alike(first_mm, second_mm):
         return ()
     return (Remark("different-slices", {"baseline_mm": first_mm, "follow_up_mm": second_mm}),)
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from mri_resorb.measure.uncertainty import (
     VolumeError,
+    alike,
     change_estimates,
+    of_unlike_slices,
     smallest_detectable_percent,
 )
 from mri_resorb.model import Band, Change, Estimate, TimePoint, Verdict
@@ -27,6 +29,8 @@ def find_change(
     baseline_error, follow_up_error = errors
     if not (baseline.fragment and follow_up.fragment and baseline_error and follow_up_error):
         return UNKNOWN_CHANGE
+    if not alike(*(point.scan.image.GetSpacing()[2] for point in (baseline, follow_up))):
+        baseline_error, follow_up_error = map(of_unlike_slices, (baseline_error, follow_up_error))
     volumes = (baseline.fragment.volume_cm3.value, follow_up.fragment.volume_cm3.value)
     percent, absolute = change_estimates(
         baseline_cm3=volumes[0],

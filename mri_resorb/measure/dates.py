@@ -30,7 +30,6 @@ from mri_resorb.measure.fragment import (
 from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.measure.uncertainty import (
     VolumeError,
-    alike,
     volume_error,
     volume_estimate,
 )
@@ -74,9 +73,7 @@ def measure_dates(
         if material is not None and not (mask is None and material.is_implausible)
     ]
     shared = _shared_part(trusted, drawn=any(masks))
-    slices_alike = alike([date.scan.image.GetSpacing()[2] for date in dates])
-    measuring = partial(_measured, shared=shared, slices_alike=slices_alike)
-    measured = for_each_date(measuring, dates, materials, masks)
+    measured = for_each_date(partial(_measured, shared=shared), dates, materials, masks)
     return tuple(point for point, _ in measured), tuple(error for _, error in measured)
 
 
@@ -154,7 +151,6 @@ def _measured(
     mask: sitk.Image | None,
     *,
     shared: _SharedPart | None,
-    slices_alike: bool,
 ) -> tuple[TimePoint, VolumeError | None]:
     if isinstance(date, Refused):
         return _refused(date)
@@ -206,7 +202,6 @@ def _measured(
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
         hardly_herniated_cm3=material.behind_cm3(shared.hardly & footprint),
         left_out_cm3=shared.left_out_cm3,
-        slices_alike=slices_alike,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     return replace(point, fragment=fragment), error

@@ -8,7 +8,7 @@ chosen beforehand, and mostly shared, since what is wrong at one date is wrong a
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,7 +29,7 @@ DOUBT_PART = 0.13
 SHARED_DOUBT_PART = 0.47
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""
 UNLIKE_SLICES_OWN = 2.0
-"""Where the dates' slices are not equally far apart, so many times as much of the networks' parts
+"""Where two dates' slices are not equally far apart, so many times as much of the networks' parts
 is each date's own, out of the same whole (chosen on training-side pairs, `docs/validation.md`)."""
 ALIKE_SLICES = 0.1
 """Slice distances that differ by less than this part of the smaller are equal."""
@@ -88,7 +88,6 @@ def volume_error(
     almost_herniated_cm3: float = 0.0,
     hardly_herniated_cm3: float = 0.0,
     left_out_cm3: float = 0.0,
-    slices_alike: bool = True,
 ) -> VolumeError:
     """Errors of a fragment's volume.
 
@@ -100,7 +99,6 @@ def volume_error(
             error.
         hardly_herniated_cm3: what is measured, but exceeds a rim's depth by less than its error.
         left_out_cm3: shallow rim that lies where the other date has no slices.
-        slices_alike: all dates' slices are equally far apart (`alike`).
     """
     mm = 0.1  # cm
     slice_cm = occupancy.image.GetSpacing()[2] * mm
@@ -109,22 +107,20 @@ def volume_error(
     if occupancy.hard:
         doubt_cm3 = max(doubt_cm3, occupancy.surface_cm2 * HARD_DOUBT_MM * mm)
     cross_section_cm2 = occupancy.volume_cm3 ** (2 / 3)
-    network_mm = _own_and_shared(NETWORK_MM, SHARED_NETWORK_MM, slices_alike=slices_alike)
-    doubt_part = _own_and_shared(DOUBT_PART, SHARED_DOUBT_PART, slices_alike=slices_alike)
     return VolumeError(
         own={
             "boundary": occupancy.footprint_cm2 * OWN_BOUNDARY_MM * mm,
             "alignment": occupancy.footprint_cm2 * disagreement / 2 * mm,
-            "network": occupancy.surface_cm2 * network_mm[0] * mm,
-            "doubt": doubt_cm3 * doubt_part[0],
+            "network": occupancy.surface_cm2 * NETWORK_MM * mm,
+            "doubt": doubt_cm3 * DOUBT_PART,
             "sampling": slice_cm * cross_section_cm2 * SAMPLING_PART,
             "noise": NOISE_FLOOR_CM3,
             "detection": max(DETECTION_CM3, almost_herniated_cm3 / _Z) if absent else 0.0,
         },
         shared={
             "boundary": occupancy.footprint_cm2 * SHARED_BOUNDARY_MM * mm,
-            "network": occupancy.surface_cm2 * network_mm[1] * mm,
-            "doubt": doubt_cm3 * doubt_part[1],
+            "network": occupancy.surface_cm2 * SHARED_NETWORK_MM * mm,
+            "doubt": doubt_cm3 * SHARED_DOUBT_PART,
             "coverage": occupancy.cut_cm2 * CUT_RIM_MM * mm + left_out_cm3,
             THRESHOLD: float(
                 np.hypot(hardly_herniated_cm3, 0.0 if absent else almost_herniated_cm3)
@@ -134,17 +130,19 @@ def volume_error(
     )
 
 
-def _own_and_shared(own: float, shared: float, *, slices_alike: bool) -> tuple[float, float]:
-    """What is each date's own, and what is shared; in squares their sum is the same either way."""
-    if slices_alike:
-        return own, shared
-    more = own * UNLIKE_SLICES_OWN
-    return more, float(np.sqrt(own**2 + shared**2 - more**2))
+def alike(first_mm: float, second_mm: float) -> bool:
+    """Whether two dates' slices are equally far apart: if not, their errors are less alike."""
+    return max(first_mm, second_mm) <= (1 + ALIKE_SLICES) * min(first_mm, second_mm)
 
 
-def alike(slice_distances_mm: Sequence[float]) -> bool:
-    """Whether slices are equally far apart (mm) at all dates: if not, errors are less alike."""
-    return max(slice_distances_mm) <= (1 + ALIKE_SLICES) * min(slice_distances_mm)
+def of_unlike_slices(error: VolumeError) -> VolumeError:
+    """The error beside that of a date with other slices: more of it is own, the whole as it was."""
+    own, shared = dict(error.own), dict(error.shared)
+    for name in own.keys() & shared.keys() & {"network", "doubt"}:
+        whole = np.hypot(own[name], shared[name])
+        own[name] = min(UNLIKE_SLICES_OWN * own[name], whole)
+        shared[name] = float(np.sqrt(whole**2 - own[name] ** 2))
+    return VolumeError(own, shared)
 
 
 def volume_estimate(volume_cm3: float, error: VolumeError) -> Estimate:

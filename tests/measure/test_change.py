@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -164,3 +166,18 @@ def test_a_verdict_is_said_only_where_the_interval_excludes_no_change(
     )
     assert found.verdict == expected
     assert (found.band is not None) == (found.verdict == "decreased")
+
+
+def test_other_slices_at_the_other_date_make_the_change_less_sure() -> None:
+    """Of the pair itself: a third study with other slices changes nothing between these two."""
+    error = VolumeError({"network": 0.03}, {"network": 0.1})
+    thick, thin = date(1.0, error=error), date(0.7, error=error)
+    fine = Grid((1.0, 1.0, 0.9), (3, 3, 3)).image(np.zeros((3, 3, 3)))
+    same = change(thick, thin, error=error).resorption_percent
+    other = change(
+        thick, replace(thin, scan=replace(thin.scan, image=fine)), error=error
+    ).resorption_percent
+    assert same is not None
+    assert other is not None
+    assert other.value == same.value
+    assert other.high - other.low > 1.2 * (same.high - same.low)

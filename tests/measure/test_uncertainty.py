@@ -13,8 +13,8 @@ from spines import Grid
 from mri_resorb.measure.fragment import Occupancy
 from mri_resorb.measure.uncertainty import (
     VolumeError,
-    alike,
     change_estimates,
+    of_unlike_slices,
     volume_error,
     volume_estimate,
 )
@@ -156,10 +156,8 @@ def test_other_slices_at_the_other_date_make_the_change_less_sure_and_no_volume(
         touches_edge=False,
         doubt_cm3=0.2,
     )
-    same, other = (
-        volume_error(seen, boundary_disagreement_mm=0.2, slices_alike=alike([4.0, distance_mm]))
-        for distance_mm in (4.3, 0.9)
-    )
+    same = volume_error(seen, boundary_disagreement_mm=0.2)
+    other = of_unlike_slices(same)
     assert other.total_cm3 == pytest.approx(same.total_cm3)
     changes = [
         change_estimates(
