@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from mri_resorb.measure.fragment import HERNIATION_MM
+from mri_resorb.measure.material import HERNIATION_MM
 from training.herniations import KINDS, draw_herniation
 
 STEP_MM = 0.5

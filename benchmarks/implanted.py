@@ -8,7 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.measure.fragment import fill, find_material
+from mri_resorb.measure.material import find_material
+from mri_resorb.measure.occupancy import fill
 from mri_resorb.measure.shape import size_mm, whole_fragment
 from mri_resorb.model import Anatomy, DiscFrame, Point, SizeMm, Structure
 from mri_resorb.segment.discs import find_discs, without_other_discs

@@ -34,7 +34,7 @@ from benchmarks.implanted import (
 )
 from benchmarks.scoring_herniations import Kind, draw_layers, draw_tube
 from mri_resorb import follow_up
-from mri_resorb.measure.fragment import find_material
+from mri_resorb.measure.material import find_material
 from mri_resorb.model import CaseResult, Level, Patient, Point
 from mri_resorb.simulate.dicom_series import write_dicom_series
 from mri_resorb.simulate.implant import implant_herniation

@@ -29,13 +29,8 @@ from benchmarks.anatomy.unseen import Body, LeftOut, bodies, outlined
 from mri_resorb.cohort.agreement import bland_altman, intraclass_correlations
 from mri_resorb.errors import InputError
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.measure.fragment import (
-    HERNIATION_MM,
-    REACH_ERROR_MM,
-    areas_reaching,
-    fill,
-    find_material,
-)
+from mri_resorb.measure.material import HERNIATION_MM, REACH_ERROR_MM, areas_reaching, find_material
+from mri_resorb.measure.occupancy import fill
 from mri_resorb.measure.uncertainty import volume_error, volume_estimate
 from mri_resorb.model import Anatomy, DiscFrame, Estimate
 from mri_resorb.segment import close_up, network

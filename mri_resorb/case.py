@@ -15,7 +15,7 @@ from mri_resorb.io.label_tables import LabelScheme
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.studies import read_pair, read_studies
 from mri_resorb.measure.dates import find_materials, measure_dates
-from mri_resorb.measure.fragment import Material
+from mri_resorb.measure.material import Material
 from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.model import (
     CaseResult,

@@ -21,7 +21,8 @@ from scipy.spatial.transform import Rotation
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.measure.change import find_change
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.fragment import Material, Occupancy, fill, find_material
+from mri_resorb.measure.material import Material, find_material
+from mri_resorb.measure.occupancy import Occupancy, fill
 from mri_resorb.measure.shared_frame import place, share_frame
 from mri_resorb.measure.uncertainty import VolumeError
 from mri_resorb.model import Anatomy, Change, DiscFrame, FloatArray, Level, Point, Scan, TimePoint

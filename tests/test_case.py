@@ -15,7 +15,8 @@ import pytest
 import SimpleITK as sitk
 
 from mri_resorb import follow_up
-from mri_resorb.measure.fragment import fill, find_material
+from mri_resorb.measure.material import find_material
+from mri_resorb.measure.occupancy import fill
 from mri_resorb.model import CaseResult, DiscFrame, Patient, Point, TimePoint
 from mri_resorb.segment.discs import find_discs, without_other_discs
 from mri_resorb.simulate.dicom_series import write_dicom_series

@@ -6,7 +6,7 @@ import re
 from pathlib import Path
 
 from mri_resorb.languages import Language, catalogue
-from mri_resorb.measure import dates, fragment, shared_frame, uncertainty
+from mri_resorb.measure import dates, material, shared_frame, uncertainty
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "method.md").read_text(encoding="utf-8")
@@ -21,9 +21,9 @@ def test_every_code_is_explained_and_no_other() -> None:
 
 def test_the_thresholds_are_those_of_the_method() -> None:
     for words in (
-        f"**more than {fragment.HERNIATION_MM:g} mm**",
-        f"connected area of more than {fragment.FOOTPRINT_MM:.1f} mm",
-        f"({fragment.SMALLEST_PIECE_CM3:g} cm³ or more)",
+        f"**more than {material.HERNIATION_MM:g} mm**",
+        f"connected area of more than {material.FOOTPRINT_MM:.1f} mm",
+        f"({material.SMALLEST_PIECE_CM3:g} cm³ or more)",
         f"by less than {shared_frame.BONE_DICE_LEAST:.2f} (Dice)",
         f"more than {shared_frame.DISAGREEMENT_MOST_MM:g} mm apart",
         f"({dates.LATERAL_RECESS_MM:g} mm to both sides)",
@@ -34,7 +34,7 @@ def test_the_thresholds_are_those_of_the_method() -> None:
         f"| {uncertainty.SAMPLING_PART:g} of it |",
         f"| {uncertainty.NOISE_FLOOR_CM3:g} cm³ |",
         f"| {uncertainty.DETECTION_CM3:g} cm³ |",
-        f"ends where less than {fragment.TIP_OCCUPANCY:g} of it is filled",
+        f"ends where less than {material.TIP_OCCUPANCY:g} of it is filled",
         f"{uncertainty.CUT_RIM_MM:g} mm of it |",
     ):
         assert words in " ".join(PAGE.split()), words

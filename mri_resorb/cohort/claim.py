@@ -16,7 +16,7 @@ import SimpleITK as sitk
 
 from mri_resorb.cohort.claim_text import Claim, Plane
 from mri_resorb.cohort.published import PublishedIncidence, published
-from mri_resorb.measure.fragment import Occupancy
+from mri_resorb.measure.occupancy import Occupancy
 from mri_resorb.measure.uncertainty import VolumeError, change_estimates, volume_error
 
 DAYS_A_MONTH = 30.4375

@@ -11,7 +11,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from mri_resorb.measure import shape
-from mri_resorb.measure.fragment import (
+from mri_resorb.measure.material import (
     GRID_VOXEL_CM3,
     HEIGHT_STEP_MM,
     HERNIATION_MM,
@@ -20,13 +20,11 @@ from mri_resorb.measure.fragment import (
     TRANSVERSE_STEP_MM,
     BoolArray,
     Material,
-    Occupancy,
     areas_reaching,
-    fill,
-    fill_from_mask,
     find_material,
     material_of_mask,
 )
+from mri_resorb.measure.occupancy import Occupancy, fill, fill_from_mask
 from mri_resorb.measure.shared_frame import Placed, Refused
 from mri_resorb.measure.uncertainty import (
     VolumeError,

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import ndimage
 
 from mri_resorb.measure.boundary import PosteriorBoundary
-from mri_resorb.measure.fragment import (
+from mri_resorb.measure.material import (
     DEPTH_MM,
     DEPTH_STEP_MM,
     FOOTPRINT_MM,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from mri_resorb.measure.fragment import Occupancy
+from mri_resorb.measure.occupancy import Occupancy
 from mri_resorb.model import Estimate
 
 SHARED_BOUNDARY_MM = 0.35

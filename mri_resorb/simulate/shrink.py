@@ -10,12 +10,7 @@ from scipy import ndimage
 
 from mri_resorb.geometry import sample, voxel_points
 from mri_resorb.measure.boundary import PosteriorBoundary
-from mri_resorb.measure.fragment import (
-    DEPTH_MM,
-    HEIGHT_MM,
-    TRANSVERSE_MM,
-    Material,
-)
+from mri_resorb.measure.material import DEPTH_MM, HEIGHT_MM, TRANSVERSE_MM, Material
 from mri_resorb.model import DiscFrame, FloatArray
 
 _FURTHEST_MM = 46.0

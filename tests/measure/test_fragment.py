@@ -14,15 +14,8 @@ import pytest
 import SimpleITK as sitk
 from spines import Grid, Solid, Spine, box, dome, ellipsoid, fill_alone
 
-from mri_resorb.measure.fragment import (
-    HEIGHT_MM,
-    TRANSVERSE_MM,
-    Occupancy,
-    fill,
-    fill_from_mask,
-    find_material,
-    material_of_mask,
-)
+from mri_resorb.measure.material import HEIGHT_MM, TRANSVERSE_MM, find_material, material_of_mask
+from mri_resorb.measure.occupancy import Occupancy, fill, fill_from_mask
 from mri_resorb.model import Anatomy, Point
 
 SHAPES = {

@@ -13,7 +13,7 @@ from spines import Grid, Solid, Spine, box, dome, ellipsoid, fill_alone
 
 from mri_resorb.measure import shape
 from mri_resorb.measure.boundary import frame_at_posterior_margin
-from mri_resorb.measure.fragment import (
+from mri_resorb.measure.material import (
     DEPTH_MM,
     DEPTH_STEP_MM,
     HEIGHT_MM,

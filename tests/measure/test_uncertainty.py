@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from spines import Grid
 
-from mri_resorb.measure.fragment import Occupancy
+from mri_resorb.measure.occupancy import Occupancy
 from mri_resorb.measure.uncertainty import (
     VolumeError,
     change_estimates,

@@ -9,7 +9,8 @@ import pytest
 import SimpleITK as sitk
 from spines import Grid, Solid, Spine, box, dome
 
-from mri_resorb.measure.fragment import FOOTPRINT_MM, fill, find_material
+from mri_resorb.measure.material import FOOTPRINT_MM, find_material
+from mri_resorb.measure.occupancy import fill
 from mri_resorb.model import Anatomy, DiscFrame
 from mri_resorb.simulate.shrink import Shrinking, shrink_herniation
 
