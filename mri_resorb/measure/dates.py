@@ -193,15 +193,19 @@ def _measured(
     reason = _incomplete(material, footprint=footprint, filled=filled)
     if reason:
         return replace(point, status="incomplete", reason=reason), None
+    hardly = shared.hardly & footprint
     error = volume_error(
         filled,
         boundary_disagreement_mm=date.disagreement_mm,
         absent=point.status == "absent",
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
-        hardly_herniated_cm3=material.behind_cm3(shared.hardly & footprint),
+        hardly_herniated_cm3=material.behind_cm3(hardly),
         left_out_cm3=shared.left_out_cm3,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
+    only_hardly = hardly.any() and bool((hardly == footprint).all()) and not shared.pieces.any()
+    if only_hardly and point.status == "measured":
+        point = replace(point, warnings=(*point.warnings, Remark("hardly-herniated")))
     return replace(point, fragment=fragment), error
 
 

@@ -247,6 +247,7 @@ def test_what_hardly_exceeds_a_rim_may_be_no_herniation_and_its_change_stands() 
     hardly, less = (box(depth=depth, width=16, height=9) for depth in (2.6, 1.5))
     found = compare(scanned(SPINE.with_fragment(hardly)), scanned(SPINE.with_fragment(less)))
     assert (found.baseline.status, found.follow_up.status) == ("measured", "absent")
+    assert [w.code for w in found.baseline.warnings] == ["hardly-herniated"]
     volume = fragment(found.baseline).volume_cm3
     assert volume.low == 0
     assert volume.parts["threshold"] == pytest.approx(hardly.volume_cm3 / 1.96, rel=0.2)
@@ -264,6 +265,7 @@ def test_what_one_date_shows_to_be_a_herniation_is_one_at_the_other() -> None:
         for point in (found.baseline, found.follow_up):
             assert fragment(point).volume_cm3.parts["threshold"] == 0
             assert fragment(point).volume_cm3.low > 0
+            assert point.warnings == ()
 
 
 def test_a_herniation_that_a_person_drew_is_one() -> None:
