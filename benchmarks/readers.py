@@ -163,6 +163,7 @@ def extent(
         filled,
         boundary_disagreement_mm=None,
         absent=not material.is_herniated,
+        nothing_measured=not material.is_herniated,
         almost_herniated_cm3=material.almost_herniated_cm3(material.footprint),
         hardly_herniated_cm3=material.behind_cm3(
             material.footprint & ~areas_reaching(material.reach_mm, HERNIATION_MM + REACH_ERROR_MM)

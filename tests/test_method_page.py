@@ -33,7 +33,9 @@ def test_the_thresholds_are_those_of_the_method() -> None:
         f"| {uncertainty.DOUBT_PART:g} of it | {uncertainty.SHARED_DOUBT_PART:g} of it |",
         f"| {uncertainty.SAMPLING_PART:g} of it |",
         f"| {uncertainty.NOISE_FLOOR_CM3:g} cm³ |",
-        f"| {uncertainty.DETECTION_CM3:g} cm³ |",
+        f"| {uncertainty.DETECTION_CM3:g} cm³; {uncertainty.NOTHING_CM3:g} cm³ where no date",
+        f"at no date by more than {material.REACH_ERROR_MM:g} mm",
+        f"ours differ by up to {material.REACH_ERROR_MM:g} mm there",
         f"ends where less than {material.TIP_OCCUPANCY:g} of it is filled",
         f"{uncertainty.CUT_RIM_MM:g} mm of it |",
     ):

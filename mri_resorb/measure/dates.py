@@ -198,6 +198,7 @@ def _measured(
         filled,
         boundary_disagreement_mm=date.disagreement_mm,
         absent=point.status == "absent",
+        nothing_measured=not footprint.any() and not shared.pieces.any(),
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
         hardly_herniated_cm3=material.behind_cm3(hardly),
         left_out_cm3=shared.left_out_cm3,
