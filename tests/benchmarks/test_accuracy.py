@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from benchmarks.accuracy.__main__ import accuracy
+from benchmarks.accuracy.all_pairs import accuracy
 from benchmarks.accuracy.measure import DateRow, Row
 from benchmarks.accuracy.scenes import Protocol, Scene, Site, Taken, Truth, load, save
 from benchmarks.accuracy.sizes import size_mm
