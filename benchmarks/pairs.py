@@ -352,7 +352,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as temporary:
         for kind in chosen.kinds:
             for pair in MAKERS[kind](chosen.data, patients):
-                folder = (chosen.keep or Path(temporary)) / pair.name
+                folder = (chosen.keep or Path(temporary)) / pair.kind / pair.name
                 rows.append(row(pair, measure(pair, folder=folder)))
                 if pair.kind == "unchanged" or pair.name.endswith("real-100"):
                     rows.append(against_itself(pair, folder=folder))
