@@ -206,7 +206,8 @@ def _measured(
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     only_hardly = hardly.any() and bool((hardly == footprint).all()) and not shared.pieces.any()
     if only_hardly and point.status == "measured":
-        point = replace(point, warnings=(*point.warnings, Remark("hardly-herniated")))
+        remark = Remark("hardly-herniated", {"least_mm": HERNIATION_MM})
+        point = replace(point, warnings=(*point.warnings, remark))
     return replace(point, fragment=fragment), error
 
 
