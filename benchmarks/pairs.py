@@ -113,27 +113,29 @@ def real_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
     for patient, index in REAL:
         if patients and patient not in patients:
             continue
-        labelled = read_patient(data, patient)
-        anatomy, frame, boundary = site(labelled, index)
-        material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
-        for part in PARTS:
-            shrinking = shrink_herniation(
-                frame=frame, boundary=boundary, material=material, part=part
-            )
-            shrunk = replace(
-                anatomy,
-                disc=shrinking.apply(anatomy.disc),
-                canal=shrinking.apply(anatomy.canal),
-            )
-            yield Pair(
-                name=f"{patient}-{LEVELS[index]}-real-{round(100 * part)}",
-                kind="real",
-                level=LEVELS[index],
-                disc_at=inside_disc(frame),
-                baseline=sitk.Cast(labelled.volume, sitk.sitkFloat32),
-                follow_up=shrinking.apply(sitk.Cast(labelled.volume, sitk.sitkFloat32)),
-                truth_cm3=truth_cm3((anatomy, shrunk), frame=frame, boundary=boundary),
-            )
+        yield from shrunk_pairs(read_patient(data, patient), index=index)
+
+
+def shrunk_pairs(labelled: LabelledVolume, *, index: int) -> Iterator[Pair]:
+    """One disc, from the lowest up, with its herniation as it is, shrunk to a half and gone."""
+    anatomy, frame, boundary = site(labelled, index)
+    material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
+    for part in PARTS:
+        shrinking = shrink_herniation(frame=frame, boundary=boundary, material=material, part=part)
+        shrunk = replace(
+            anatomy,
+            disc=shrinking.apply(anatomy.disc),
+            canal=shrinking.apply(anatomy.canal),
+        )
+        yield Pair(
+            name=f"{labelled.patient}-{LEVELS[index]}-real-{round(100 * part)}",
+            kind="real",
+            level=LEVELS[index],
+            disc_at=inside_disc(frame),
+            baseline=sitk.Cast(labelled.volume, sitk.sitkFloat32),
+            follow_up=shrinking.apply(sitk.Cast(labelled.volume, sitk.sitkFloat32)),
+            truth_cm3=truth_cm3((anatomy, shrunk), frame=frame, boundary=boundary),
+        )
 
 
 def implanted_pairs(data: Path, patients: set[str] | None) -> Iterator[Pair]:
@@ -217,7 +219,15 @@ def implanted_pair(
 
 
 def measure(pair: Pair, *, folder: Path) -> CaseResult:
-    """Write both dates as DICOM, the follow-up posed and resliced, and run the main job."""
+    """Write both dates as DICOM and run the main job."""
+    write(pair, folder=folder)
+    return follow_up(
+        folder / "baseline", folder / "follow_up", level=pair.level, disc_at=pair.disc_at
+    )
+
+
+def write(pair: Pair, *, folder: Path) -> None:
+    """Both dates as DICOM, the follow-up posed and resliced."""
     image = again(pair, slice_mm=FOLLOW_UP_SLICES_MM)
     dates = (date(2024, 1, 10), date(2024, 6, 12))
     for name, volume, when in zip(
@@ -230,9 +240,6 @@ def measure(pair: Pair, *, folder: Path) -> CaseResult:
             study_date=when,
             uid_seed=f"{pair.name}-{name}",
         )
-    return follow_up(
-        folder / "baseline", folder / "follow_up", level=pair.level, disc_at=pair.disc_at
-    )
 
 
 def against_itself(pair: Pair, *, folder: Path) -> Row:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from mri_resorb.measure.boundary import (
     frame_at_posterior_margin,
 )
 from mri_resorb.model import Anatomy, DiscFrame, LocatedDisc, Remark, Scan, Status
-from mri_resorb.segment.close_up import look_closely
+from mri_resorb.segment.close_up import WEIGHTS, look_closely
 from mri_resorb.segment.discs import without_other_discs
 from mri_resorb.segment.levels import Found
 from mri_resorb.side_by_side import for_each_date
@@ -63,7 +64,9 @@ def place(scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | Ref
     return Placed(scan, anatomy, located.located, frame, boundary)
 
 
-def place_closely(scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Placed | Refused:
+def place_closely(
+    scan: Scan, anatomy: Anatomy, located: Found | Remark, *, weights: Path = WEIGHTS
+) -> Placed | Refused:
     """As `place`, with the disc's surroundings outlined by a closer look.
 
     Another program's outlines stay as they are.
@@ -71,7 +74,7 @@ def place_closely(scan: Scan, anatomy: Anatomy, located: Found | Remark) -> Plac
     placed = place(scan, anatomy, located)
     if isinstance(placed, Refused) or anatomy.hard:
         return placed
-    closer = look_closely(anatomy, image=scan.image, frame=placed.frame)
+    closer = look_closely(anatomy, image=scan.image, frame=placed.frame, weights=weights)
     return place(scan, closer, located)
 
 
