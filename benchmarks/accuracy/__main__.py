@@ -14,6 +14,7 @@ from benchmarks.accuracy.plots import plot
 from benchmarks.accuracy.scenes import Side
 from benchmarks.accuracy.summary import summarise
 from benchmarks.accuracy.tables import aims, groups
+from mri_resorb.segment.close_up import WEIGHTS as CLOSE_UP_WEIGHTS
 from mri_resorb.segment.network import WEIGHTS
 
 
@@ -24,6 +25,7 @@ def main() -> None:
     parser.add_argument("--side", choices=get_args(Side), default="validation")
     parser.add_argument("--pairs", type=int, default=200)
     parser.add_argument("--weights", type=Path, default=WEIGHTS, help="ONNX, not the shipped")
+    parser.add_argument("--close-up", type=Path, default=CLOSE_UP_WEIGHTS, help="the same")
     parser.add_argument("--cache", type=Path, default=Path("results/accuracy-scans"))
     parser.add_argument("--output", type=Path, default=Path("results"))
     parser.add_argument("--processes", type=int, default=os.cpu_count() or 1)
@@ -35,6 +37,7 @@ def main() -> None:
         cache=chosen.cache,
         processes=chosen.processes,
         weights=chosen.weights,
+        closer=chosen.close_up,
     )
     figures = summarise(rows)
     print(json.dumps(figures["all"], indent=1))

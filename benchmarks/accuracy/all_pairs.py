@@ -18,6 +18,7 @@ from benchmarks.accuracy.implants import implant_scene
 from benchmarks.accuracy.measure import Row, measure
 from benchmarks.accuracy.phantoms import phantom_scene
 from benchmarks.accuracy.scenes import Side, is_kept, load, save, scene_name
+from mri_resorb.segment.close_up import WEIGHTS as CLOSE_UP_WEIGHTS
 from mri_resorb.segment.network import WEIGHTS
 from mri_resorb.side_by_side import THREADS_VARIABLE
 
@@ -32,6 +33,7 @@ def accuracy(
     cache: Path,
     processes: int,
     weights: Path = WEIGHTS,
+    closer: Path = CLOSE_UP_WEIGHTS,
 ) -> list[Row]:
     """Half of the pairs from implants, the others from phantoms.
 
@@ -43,7 +45,7 @@ def accuracy(
         *(scene_name(side, "implant", number) for number in range(pairs // 2)),
     ]
     _in_processes(partial(make, data=data, cache=cache), names, processes, "Making the scans")
-    measuring = partial(measured, cache=cache, weights=weights)
+    measuring = partial(measured, cache=cache, weights=weights, closer=closer)
     found = _in_processes(measuring, names, processes, "Measuring")
     return [row for rows in found for row in rows]
 
@@ -60,9 +62,9 @@ def make(name: str, *, data: Path, cache: Path) -> None:
         save(phantom_scene(int(number), side=side), cache)
 
 
-def measured(name: str, *, cache: Path, weights: Path) -> list[Row]:
+def measured(name: str, *, cache: Path, weights: Path, closer: Path) -> list[Row]:
     """The rows of a kept scene."""
-    return measure(load(name, cache), weights=weights)
+    return measure(load(name, cache), weights=weights, closer=closer)
 
 
 def _in_processes(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import SimpleITK as sitk
@@ -24,6 +25,7 @@ from mri_resorb.model import (
     SizeMm,
     TimePoint,
 )
+from mri_resorb.segment.close_up import WEIGHTS as CLOSE_UP_WEIGHTS
 from mri_resorb.segment.discs import find_discs
 from mri_resorb.segment.levels import Found, locate_pair
 from mri_resorb.segment.network import WEIGHTS
@@ -74,8 +76,13 @@ class Row:
     verdict: str
 
 
-def measure(scene: Scene, *, weights: Path = WEIGHTS) -> list[Row]:
-    """Measure every level of a scene."""
+def measure(scene: Scene, *, weights: Path = WEIGHTS, closer: Path = CLOSE_UP_WEIGHTS) -> list[Row]:
+    """Measure every level of a scene.
+
+    Args:
+        weights, closer: of the anatomy network and of the closer look.
+    """
+    placed = partial(place_closely, weights=closer)
     seen = [outlined(taken.image, weights) for taken in scene.dates]
     refusal = next((one.refusal for one in seen if one.refusal), None)
     return [
@@ -84,7 +91,7 @@ def measure(scene: Scene, *, weights: Path = WEIGHTS) -> list[Row]:
             site,
             case=None
             if refusal
-            else compare(scene, site, [one.anatomy for one in seen], placed=place_closely),
+            else compare(scene, site, [one.anatomy for one in seen], placed=placed),
             oracle=compare(scene, site, [taken.anatomy for taken in scene.dates], placed=place),
             refusal=refusal,
         )
