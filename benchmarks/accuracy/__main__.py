@@ -37,7 +37,7 @@ def main() -> None:
         cache=chosen.cache,
         processes=chosen.processes,
         weights=chosen.weights,
-        closer=chosen.close_up,
+        close_up_weights=chosen.close_up,
     )
     figures = summarise(rows)
     print(json.dumps(figures["all"], indent=1))

@@ -33,7 +33,7 @@ def accuracy(
     cache: Path,
     processes: int,
     weights: Path = WEIGHTS,
-    closer: Path = CLOSE_UP_WEIGHTS,
+    close_up_weights: Path = CLOSE_UP_WEIGHTS,
 ) -> list[Row]:
     """Half of the pairs from implants, the others from phantoms.
 
@@ -45,7 +45,7 @@ def accuracy(
         *(scene_name(side, "implant", number) for number in range(pairs // 2)),
     ]
     _in_processes(partial(make, data=data, cache=cache), names, processes, "Making the scans")
-    measuring = partial(measured, cache=cache, weights=weights, closer=closer)
+    measuring = partial(measured, cache=cache, weights=weights, close_up_weights=close_up_weights)
     found = _in_processes(measuring, names, processes, "Measuring")
     return [row for rows in found for row in rows]
 
@@ -62,9 +62,9 @@ def make(name: str, *, data: Path, cache: Path) -> None:
         save(phantom_scene(int(number), side=side), cache)
 
 
-def measured(name: str, *, cache: Path, weights: Path, closer: Path) -> list[Row]:
+def measured(name: str, *, cache: Path, weights: Path, close_up_weights: Path) -> list[Row]:
     """The rows of a kept scene."""
-    return measure(load(name, cache), weights=weights, closer=closer)
+    return measure(load(name, cache), weights=weights, close_up_weights=close_up_weights)
 
 
 def _in_processes(

@@ -76,13 +76,15 @@ class Row:
     verdict: str
 
 
-def measure(scene: Scene, *, weights: Path = WEIGHTS, closer: Path = CLOSE_UP_WEIGHTS) -> list[Row]:
+def measure(
+    scene: Scene, *, weights: Path = WEIGHTS, close_up_weights: Path = CLOSE_UP_WEIGHTS
+) -> list[Row]:
     """Measure every level of a scene.
 
     Args:
-        weights, closer: of the anatomy network and of the closer look.
+        weights, close_up_weights: of the anatomy network and of the closer look.
     """
-    placed = partial(place_closely, weights=closer)
+    placed = partial(place_closely, weights=close_up_weights)
     seen = [outlined(taken.image, weights) for taken in scene.dates]
     refusal = next((one.refusal for one in seen if one.refusal), None)
     return [
