@@ -8,8 +8,8 @@ import numpy as np
 import SimpleITK as sitk
 
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.measure.material import find_material
-from mri_resorb.measure.occupancy import fill
+from mri_resorb.measure.material import Material, find_material
+from mri_resorb.measure.occupancy import Occupancy, fill
 from mri_resorb.measure.shape import size_mm, whole_fragment
 from mri_resorb.model import Anatomy, DiscFrame, Point, SizeMm, Structure
 from mri_resorb.segment.discs import find_discs, without_other_discs
@@ -27,6 +27,21 @@ def truth_cm3(
         for a, m in zip(anatomies, materials, strict=True)
     )
     return first, second
+
+
+def fragment_alone(
+    *, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoundary
+) -> tuple[Material, Occupancy]:
+    """Which material is herniated at one date by itself, and how much of it there is."""
+    material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
+    filled = fill(
+        anatomy=anatomy,
+        frame=frame,
+        boundary=boundary,
+        material=material,
+        footprint=material.footprint,
+    )
+    return material, filled
 
 
 def true_size_mm(

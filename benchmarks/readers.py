@@ -5,7 +5,7 @@
 Every disc between two labelled bodies, of patients that neither network has seen; without --fold,
 the validation patients and the shipped weights. The same definition on both anatomies gives volume
 and AP extent, within the slab, whether a study would be refused for it or not; how often the
-experts' volume lies in ours' interval is counted. How well the figures tell the discs graded
+experts' volume lies in our interval is counted. How well the figures tell the discs graded
 herniated from the others is the area under the ROC curve, its interval from a bootstrap over
 patients.
 """
@@ -26,11 +26,11 @@ from rich.progress import track
 from scipy import stats
 
 from benchmarks.anatomy.unseen import Body, LeftOut, bodies, outlined
+from benchmarks.implanted import fragment_alone
 from mri_resorb.cohort.agreement import bland_altman, intraclass_correlations
 from mri_resorb.errors import InputError
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.measure.material import HERNIATION_MM, REACH_ERROR_MM, areas_reaching, find_material
-from mri_resorb.measure.occupancy import fill
+from mri_resorb.measure.material import hardly_herniated
 from mri_resorb.measure.uncertainty import volume_error, volume_estimate
 from mri_resorb.model import Anatomy, DiscFrame, Estimate
 from mri_resorb.segment import close_up, network
@@ -151,14 +151,7 @@ def extent(
     if placed is None:
         return None
     alone, frame, boundary = placed
-    material = find_material(anatomy=alone, frame=frame, boundary=boundary)
-    filled = fill(
-        anatomy=alone,
-        frame=frame,
-        boundary=boundary,
-        material=material,
-        footprint=material.footprint,
-    )
+    material, filled = fragment_alone(anatomy=alone, frame=frame, boundary=boundary)
     error = volume_error(
         filled,
         boundary_disagreement_mm=None,
@@ -166,7 +159,7 @@ def extent(
         nothing_measured=not material.is_herniated,
         almost_herniated_cm3=material.almost_herniated_cm3(material.footprint),
         hardly_herniated_cm3=material.behind_cm3(
-            material.footprint & ~areas_reaching(material.reach_mm, HERNIATION_MM + REACH_ERROR_MM)
+            hardly_herniated(material.footprint, material.reach_mm)
         ),
     )
     volume = volume_estimate(filled.volume_cm3, error)

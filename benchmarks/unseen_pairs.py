@@ -21,15 +21,13 @@ import SimpleITK as sitk
 from rich.progress import track
 
 from benchmarks.anatomy.unseen import outlined
-from benchmarks.implanted import site
+from benchmarks.implanted import fragment_alone, site
 from benchmarks.pairs import LEVELS, Pair, Row, row, shrunk_pairs, table, write
 from benchmarks.readers import Weights
 from mri_resorb.comparison import compared
 from mri_resorb.errors import GeometryError, InputError
 from mri_resorb.io.studies import read_pair
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.material import find_material
-from mri_resorb.measure.occupancy import fill
 from mri_resorb.measure.shared_frame import place_closely, share_frame
 from mri_resorb.model import CaseResult, StudyInput
 from mri_resorb.segment.discs import find_discs
@@ -51,14 +49,7 @@ def is_within(labelled: LabelledVolume, *, index: int) -> bool:
         anatomy, frame, boundary = site(labelled, index)
     except InputError:
         return False
-    material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
-    filled = fill(
-        anatomy=anatomy,
-        frame=frame,
-        boundary=boundary,
-        material=material,
-        footprint=material.footprint,
-    )
+    material, filled = fragment_alone(anatomy=anatomy, frame=frame, boundary=boundary)
     return material.is_herniated and not filled.touches_edge
 
 

@@ -15,22 +15,17 @@ from mri_resorb.measure.material import (
     GRID_VOXEL_CM3,
     HEIGHT_STEP_MM,
     HERNIATION_MM,
-    REACH_ERROR_MM,
     TRANSVERSE_MM,
     TRANSVERSE_STEP_MM,
     BoolArray,
     Material,
-    areas_reaching,
     find_material,
+    hardly_herniated,
     material_of_mask,
 )
 from mri_resorb.measure.occupancy import Occupancy, fill, fill_from_mask
 from mri_resorb.measure.shared_frame import Placed, Refused
-from mri_resorb.measure.uncertainty import (
-    VolumeError,
-    volume_error,
-    volume_estimate,
-)
+from mri_resorb.measure.uncertainty import VolumeError, volume_error, volume_estimate
 from mri_resorb.model import (
     FloatArray,
     Fragment,
@@ -110,7 +105,7 @@ def _shared_part(materials: list[Material], *, drawn: bool) -> _SharedPart | Non
     covered = np.all([m.covered for m in materials], axis=0)
     outside = footprint & ~covered[:, None]
     reach_mm = np.max([m.reach_mm for m in materials], axis=0)
-    hardly = footprint & ~areas_reaching(reach_mm, HERNIATION_MM + REACH_ERROR_MM) & (not drawn)
+    hardly = hardly_herniated(footprint, reach_mm) & (not drawn)
     if drawn or (reach_mm[outside] > HERNIATION_MM).any() or pieces[~covered].any():
         return _SharedPart(footprint, np.ones_like(covered), pieces, hardly, 0.0)
     left_out_cm3 = float(reach_mm[outside].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
@@ -205,7 +200,7 @@ def _measured(
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)
     only_hardly = hardly.any() and bool((hardly == footprint).all()) and not shared.pieces.any()
-    if only_hardly and point.status == "measured":
+    if only_hardly and point.status == "measured" and fragment.volume_cm3.low == 0:
         remark = Remark("hardly-herniated", {"least_mm": HERNIATION_MM})
         point = replace(point, warnings=(*point.warnings, remark))
     return replace(point, fragment=fragment), error

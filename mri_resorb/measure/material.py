@@ -116,6 +116,16 @@ def areas_reaching(reach_mm: FloatArray, least_mm: float) -> BoolArray:
     return np.asarray(np.isin(areas, deep[deep > 0]))
 
 
+def hardly_herniated(footprint: BoolArray, reach_mm: FloatArray) -> BoolArray:
+    """What of a footprint exceeds a rim's depth by less than the error of its reach.
+
+    Args:
+        footprint: (transverse, craniocaudal), united over the dates.
+        reach_mm: the same axes; how far material goes behind the boundary, the most of all dates.
+    """
+    return footprint & ~areas_reaching(reach_mm, HERNIATION_MM + REACH_ERROR_MM)
+
+
 def find_material(*, anatomy: Anatomy, frame: DiscFrame, boundary: PosteriorBoundary) -> Material:
     """Sort the disc material around one disc into joined and detached.
 

@@ -178,3 +178,5 @@ def test_where_nothing_is_found_the_interval_holds_what_the_network_has_missed()
     )
     error = volume_error(nothing, boundary_disagreement_mm=None, absent=True)
     assert round(volume_estimate(0.0, error).high, 2) >= 0.16
+    alone = volume_error(nothing, boundary_disagreement_mm=None, absent=True, nothing_measured=True)
+    assert round(volume_estimate(0.0, alone).high, 2) >= 0.23, "real discs found to hold nothing"
