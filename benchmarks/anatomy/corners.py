@@ -36,16 +36,22 @@ class Placed:
 
 @dataclass(frozen=True)
 class CornerError:
-    """Distance in the sagittal plane, mm; NaN where no corner is found.
+    """How far a corner lies from the point; NaN where none is found.
 
     Attributes:
         slices: kind of slices, or that the corner is the labels' and not the network's.
+        distance_mm: in the sagittal plane.
+        above_mm: how much nearer to the disc it lies.
+        boundary_mm: how far the posterior boundary lies behind the point, at the point's height:
+            what of the error the depth of a fragment feels.
     """
 
     patient: str
     slices: str
     certain: bool
     distance_mm: float
+    above_mm: float
+    boundary_mm: float
 
 
 def placed_corners() -> dict[str, Placed]:
@@ -68,16 +74,21 @@ def measure_corners(body: Body) -> list[CornerError]:
     anatomies = {slices: found.anatomy for slices, _, _, found in body.both}
     anatomies[LABELS] = body.truth
     return [
-        CornerError(name, slices, placed.certain, corner_distance_mm(anatomy, placed.point_mm))
+        CornerError(name, slices, placed.certain, *corner_error_mm(anatomy, placed.point_mm))
         for slices, anatomy in anatomies.items()
     ]
 
 
-def corner_distance_mm(anatomy: Anatomy, point_mm: FloatArray) -> float:
-    """From a point to the upper posterior corner of the bone below the disc that is nearest."""
+def corner_error_mm(anatomy: Anatomy, point_mm: FloatArray) -> tuple[float, float, float]:
+    """From a point to the upper posterior corner of the bone below the disc that is nearest.
+
+    Returns:
+        distance, above and boundary, as in `CornerError`.
+    """
+    nothing = (float("nan"),) * 3
     discs = find_discs(anatomy)
     if not discs:
-        return float("nan")
+        return nothing
     on_sacrum = [disc for disc in discs if disc.sacrum_below > 0.5] or list(discs)
     disc = min(on_sacrum, key=lambda one: float(np.linalg.norm(one.centre_mm - point_mm)))
     try:
@@ -85,14 +96,15 @@ def corner_distance_mm(anatomy: Anatomy, point_mm: FloatArray) -> float:
             anatomy=without_other_discs(anatomy, disc), frame=disc.frame
         )
     except BoundaryNotSeenError:
-        return float("nan")
-    transverse = frame.to_frame(point_mm)[1]
-    _, lower = boundary.corner_heights_mm(transverse)
-    ap = boundary.ap_mm(transverse, lower)
-    found = frame.to_patient(np.array([float(ap), float(transverse), float(lower)]))
+        return nothing
+    point_ap, transverse, height = (float(value) for value in frame.to_frame(point_mm))
+    lower = float(boundary.corner_heights_mm(transverse)[1])
+    ap = float(boundary.ap_mm(transverse, lower))
+    found = frame.to_patient(np.array([ap, transverse, lower]))
     across = np.reshape(anatomy.disc.GetDirection(), (3, 3))[:, 2]
     away = found - point_mm
-    return float(np.linalg.norm(away - (away @ across) * across))
+    distance = float(np.linalg.norm(away - (away @ across) * across))
+    return distance, lower - height, float(boundary.ap_mm(transverse, height)) - point_ap
 
 
 def readings_apart_mm(data: Path) -> list[float]:
@@ -112,18 +124,23 @@ def readings_apart_mm(data: Path) -> list[float]:
 def table(errors: Sequence[CornerError], apart_mm: Sequence[float]) -> str:
     """Median and 95th percentile, as Markdown."""
     lines = [
-        "| slices | points | patients | median, mm | 95th percentile, mm | not found |",
-        "| --- | --- | --- | --- | --- | --- |",
+        "| slices | points | patients | median, mm | 95th percentile, mm | nearer to the disc, mm "
+        "| boundary at the point's height: median, 95th percentile, mm | not found |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     for slices in (FINE, THICK, LABELS):
         for which, kept in (("all", (True, False)), ("certain", (True,))):
-            chosen = [e.distance_mm for e in errors if e.slices == slices and e.certain in kept]
-            known = [value for value in chosen if np.isfinite(value)]
+            chosen = [e for e in errors if e.slices == slices and e.certain in kept]
+            known = [e for e in chosen if np.isfinite(e.distance_mm)]
+            away = [e.distance_mm for e in known]
+            off = [abs(e.boundary_mm) for e in known]
             lines.append(
-                f"| {slices} | {which} | {len(chosen)} | {np.median(known):.2f} "
-                f"| {np.percentile(known, 95):.2f} | {len(chosen) - len(known)} |"
+                f"| {slices} | {which} | {len(chosen)} | {np.median(away):.2f} "
+                f"| {np.percentile(away, 95):.2f} | {np.mean([e.above_mm for e in known]):.2f} "
+                f"| {np.median(off):.2f}, {np.percentile(off, 95):.2f} "
+                f"| {len(chosen) - len(known)} |"
                 if known
-                else f"| {slices} | {which} | {len(chosen)} | - | - | {len(chosen)} |"
+                else f"| {slices} | {which} | {len(chosen)} | - | - | - | - | {len(chosen)} |"
             )
     lines.append(
         f"\nTwo readings of the same slices lie {np.median(apart_mm):.2f} mm apart in the median, "

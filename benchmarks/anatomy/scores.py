@@ -68,6 +68,18 @@ def dice(first: Mask, second: Mask) -> float:
     return 2 * int((first & second).sum()) / total if total else 1.0
 
 
+def best_dice(found: sitk.Image, truth: sitk.Image) -> float:
+    """The highest overlap of what is filled to any of nineteen occupancies."""
+    occupancy, true = sitk.GetArrayViewFromImage(found), filled(truth)
+    return max(dice(occupancy >= least, true) for least in np.arange(0.05, 0.96, 0.05))
+
+
+def volume_ratio(found: sitk.Image, truth: sitk.Image) -> float:
+    """Voxels at least half filled in the one over those in the other; NaN where there are none."""
+    true = int(filled(truth).sum())
+    return int(filled(found).sum()) / true if true else float("nan")
+
+
 def surface_distance_mm(first: Mask, second: Mask, spacing_mm: tuple[float, float, float]) -> float:
     """Mean distance from the voxels of either surface to the nearest of the other.
 
