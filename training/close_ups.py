@@ -59,10 +59,16 @@ Frames = tuple[Frame, ...]
 
 @dataclass(frozen=True)
 class Site:
-    """A disc of a volume, and the slices that show a fragment implanted there."""
+    """A disc of a volume.
+
+    Attributes:
+        herniated: slices that show a fragment implanted there.
+        voxels: of that fragment.
+    """
 
     frame: Frame
     herniated: npt.NDArray[np.intp]
+    voxels: int
 
 
 @dataclass(frozen=True)
@@ -83,7 +89,7 @@ class CloseUpVolume:
         for frame in self.frames:
             apart_mm = np.abs(fragment - np.array(frame.centre)) * np.array(self.spacing_mm)
             near = (apart_mm[:, 1:] < _NEAR_MM).all(axis=1)
-            found.append(Site(frame, np.unique(fragment[near, 0])))
+            found.append(Site(frame, np.unique(fragment[near, 0]), int(near.sum())))
         return tuple(found)
 
 
@@ -129,7 +135,8 @@ def draw_close_up(
     distance = averaged + int(rng.integers(0, 2)) if averaged > 1 else 1
     herniated = [site for site in volume.sites if site.herniated.size]
     if herniated and rng.random() < 0.85:
-        site = herniated[rng.integers(len(herniated))]
+        size = np.sqrt([site.voxels for site in herniated])  # large ones were drawn too small
+        site = herniated[rng.choice(len(herniated), p=size / size.sum())]
     else:
         site = volume.sites[rng.integers(len(volume.sites))]
     kind = rng.choice(["within", "at an end", "anywhere"], p=[0.4, 0.35, 0.25])

@@ -22,9 +22,8 @@ from torch import Tensor
 
 from training.integer_graph import as_onnx
 from training.network import averaged_network
-from training.patients import all_patients, fold, number_of
 from training.rounding import EightBit
-from training.train import BATCH, Pool
+from training.train import pool_without_fold, slices_drawn
 
 _BATCHES_WATCHED, _BATCHES_COMPARED = 40, 12
 _MOST_APART = 0.001
@@ -44,26 +43,21 @@ def main() -> None:
     chosen = parser.parse_args()
     torch.set_flush_denormal(True)  # numbers next to 0 slow convolutions
     cv2.setNumThreads(1)
-    kept_out = fold(chosen.leave_out_fold)
-    pool = Pool(
-        data=chosen.data,
-        implants=chosen.implants,
-        patients=[p for p in all_patients(chosen.data) if number_of(p) not in kept_out],
-        fragment_weight=1.0,
-        close_up=chosen.close_up,
+    pool = pool_without_fold(
+        chosen.leave_out_fold, data=chosen.data, implants=chosen.implants, close_up=chosen.close_up
     )
     unrounded = averaged_network(chosen.checkpoint, close_up=chosen.close_up)
     rounded = EightBit(averaged_network(chosen.checkpoint, close_up=chosen.close_up))
     rng = np.random.default_rng(chosen.seed)
     with torch.no_grad():
         for _ in range(_BATCHES_WATCHED):
-            rounded(_batch(pool, rng))
+            rounded(slices_drawn(pool, rng))
         rounded.watch(False)
         content = as_onnx(rounded).SerializeToString()
-        _check(content, rounded, _batch(pool, rng)[:1])
+        _check(content, rounded, slices_drawn(pool, rng)[:1])
         for name, share in zip(
             ("difference", "volume"),
-            _apart(unrounded, rounded, [_batch(pool, rng) for _ in range(_BATCHES_COMPARED)]),
+            _apart(unrounded, rounded, [slices_drawn(pool, rng) for _ in range(_BATCHES_COMPARED)]),
             strict=True,
         ):
             print(f"{name}, % of background and each structure:", np.round(100 * share, 2))
@@ -71,10 +65,6 @@ def main() -> None:
     beside.write_bytes(content)
     beside.rename(chosen.output)
     print(f"{len(content) / 1e6:.1f} MB  SHA-256 {hashlib.sha256(content).hexdigest()}")
-
-
-def _batch(pool: Pool, rng: np.random.Generator) -> Tensor:
-    return torch.from_numpy(np.stack([pool.draw(rng)[0] for _ in range(BATCH)]))
 
 
 def _check(content: bytes, network: EightBit, slices: Tensor) -> None:

@@ -28,13 +28,12 @@ FAT_SUPPRESSED = 0.3
 """Share of the scans."""
 
 
-def draw_phantom(seed: int) -> Phantom:
+def draw_phantom(seed: int, *, smallest_cm3: float = 0.12) -> Phantom:
     """A phantom with herniations at most of its levels; fewer where they find no room."""
     rng = np.random.default_rng([seed, 77])
     for _ in range(20):
-        herniations = {
-            level: pieces for level in Level if (pieces := _draw_pieces(rng)) is not None
-        }
+        drawn = {level: _draw_pieces(rng, smallest_cm3) for level in Level}
+        herniations = {level: pieces for level, pieces in drawn.items() if pieces is not None}
         try:
             return lumbar_phantom(seed=seed, herniations=herniations)
         except ValueError:  # no room: draw again
@@ -42,7 +41,7 @@ def draw_phantom(seed: int) -> Phantom:
     return lumbar_phantom(seed=seed)
 
 
-def _draw_pieces(rng: np.random.Generator) -> tuple[Herniation, ...] | None:
+def _draw_pieces(rng: np.random.Generator, smallest_cm3: float) -> tuple[Herniation, ...] | None:
     kind = rng.choice(["none", "bulge", "protrusion", "extrusion", "sequestration"])
     if kind == "none":
         return None
@@ -50,7 +49,7 @@ def _draw_pieces(rng: np.random.Generator) -> tuple[Herniation, ...] | None:
     return (
         Herniation(
             kind,
-            float(np.exp(rng.uniform(np.log(0.12), np.log(LARGEST_CM3[kind])))),
+            float(np.exp(rng.uniform(np.log(smallest_cm3), np.log(LARGEST_CM3[kind])))),
             side_mm=0.0 if kind == "bulge" else float(rng.uniform(-5, 5)),
             migration=rng.choice(["cranial", "caudal"]) if moved else "none",
             signal=rng.choice(["dark", "iso", "bright"]),
@@ -87,11 +86,12 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True)
     parser.add_argument("--first-seed", type=int, default=1)
     parser.add_argument("--count", type=int, default=12)
+    parser.add_argument("--smallest-cm3", type=float, default=0.12, help="of the herniations")
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     sitk.ProcessObject.SetGlobalDefaultNumberOfThreads(1)
     for seed in range(chosen.first_seed, chosen.first_seed + chosen.count):
-        phantom = draw_phantom(seed)
+        phantom = draw_phantom(seed, smallest_cm3=chosen.smallest_cm3)
         seen = scan(phantom, seed)
         image = sitk.GetArrayFromImage(seen.image).astype(np.float32)
         image = np.clip(image * (255 / np.percentile(image, 99.8)), 0, 255).astype(np.uint8)

@@ -17,6 +17,10 @@ from mri_resorb.segment.close_up import SHAPE
 
 CLASSES = 5  # background, vertebra, disc, canal, sacrum
 SLICES = 3
+CHANNELS = (32, 64, 96, 128, 160)
+"""From the finest grid to the coarsest."""
+CLOSE_UP_CHANNELS = (48, 96, 144, 192, 240)
+"""A close-up is small, so a larger network costs little."""
 
 
 def _convolution(inputs: int, outputs: int) -> nn.Sequential:
@@ -33,12 +37,11 @@ class AnatomyNetwork(nn.Module):
     Rows and columns must be multiples of 32.
     """
 
-    def __init__(self, planes: int = SLICES) -> None:
+    def __init__(self, planes: int = SLICES, channels: tuple[int, ...] = CHANNELS) -> None:
         super().__init__()
         self.fold = nn.PixelUnshuffle(2)
         self.down = nn.ModuleList()
         inputs = planes * 4
-        channels = (32, 64, 96, 128, 160)
         for outputs in channels:
             self.down.append(
                 nn.Sequential(_convolution(inputs, outputs), _convolution(outputs, outputs))
@@ -79,8 +82,8 @@ class CloseUpNetwork(AnatomyNetwork):
     is added to the slices.
     """
 
-    def __init__(self) -> None:
-        super().__init__(planes=6)
+    def __init__(self, channels: tuple[int, ...] = CLOSE_UP_CHANNELS) -> None:
+        super().__init__(planes=6, channels=channels)
         self.place = nn.Parameter(torch.zeros(1, 6 * 4, SHAPE[0] // 2, SHAPE[1] // 2))
 
     def forward(self, slices: Tensor) -> Tensor:
@@ -90,7 +93,7 @@ class CloseUpNetwork(AnatomyNetwork):
     @classmethod
     def beginning_as(cls, network: AnatomyNetwork) -> CloseUpNetwork:
         """Start from a trained anatomy network: the inner three slices mean what they did."""
-        made = cls()
+        made = cls(CHANNELS)
         state = network.state_dict()
         first = "down.0.0.0.weight"
         theirs = state.pop(first)
@@ -104,8 +107,19 @@ class CloseUpNetwork(AnatomyNetwork):
 
 def averaged_network(checkpoint: Path, *, close_up: bool) -> AnatomyNetwork:
     """The network with the moving average of its weights, for inference."""
-    network = CloseUpNetwork() if close_up else AnatomyNetwork()
+    state = torch.load(checkpoint)["averaged"]
+    channels = channels_of(state)
+    network = CloseUpNetwork(channels) if close_up else AnatomyNetwork(channels=channels)
     averaged = torch.optim.swa_utils.AveragedModel(network, use_buffers=True)
-    averaged.load_state_dict(torch.load(checkpoint)["averaged"])
+    averaged.load_state_dict(state)
     network.load_state_dict(averaged.module.state_dict())
     return network.eval()
+
+
+def channels_of(state: dict[str, Tensor]) -> tuple[int, ...]:
+    """Of a network or its moving average, from the finest grid to the coarsest."""
+    return tuple(
+        len(values)
+        for name, values in state.items()
+        if name.removeprefix("module.").startswith("down.") and name.endswith(".1.0.weight")
+    )

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor
 
 from training.close_ups import CloseUpVolume, Frames, draw_close_up, frames_of, phantom_frames
-from training.network import AnatomyNetwork, CloseUpNetwork, averaged_network
+from training.network import AnatomyNetwork, CloseUpNetwork, averaged_network, channels_of
 from training.patients import all_patients, fold, number_of, read_patient
 from training.samples import Volume, draw_crop, focus_points
 
@@ -101,6 +101,23 @@ class Pool:
         return self.real[rng.integers(len(self.real))]
 
 
+def pool_without_fold(left_out: int, *, data: Path, implants: Path | None, close_up: bool) -> Pool:
+    """What a network is trained on that leaves a fold out, fragments weighing as the rest."""
+    kept_out = fold(left_out)
+    return Pool(
+        data=data,
+        implants=implants,
+        patients=[p for p in all_patients(data) if number_of(p) not in kept_out],
+        fragment_weight=1.0,
+        close_up=close_up,
+    )
+
+
+def slices_drawn(pool: Pool, rng: np.random.Generator) -> Tensor:
+    """A batch of what a network is shown, (BATCH, planes, rows, columns)."""
+    return torch.from_numpy(np.stack([pool.draw(rng)[0] for _ in range(BATCH)]))
+
+
 def batches(pool: Pool, *, seed: int, workers: int) -> queue.Queue[tuple[Tensor, ...]]:
     """A queue of ready batches, filled by threads (the array work lets go of the lock)."""
     ready: queue.Queue[tuple[Tensor, ...]] = queue.Queue(maxsize=6)
@@ -129,6 +146,18 @@ def loss_of(logits: Tensor, classes: Tensor, weight: Tensor) -> Tensor:
     return entropy + 0.5 * (1 - (2 * overlap + 1) / (total + 1)).mean()
 
 
+def averaging(network: AnatomyNetwork) -> torch.optim.swa_utils.AveragedModel:
+    """The moving average of its weights."""
+    return torch.optim.swa_utils.AveragedModel(
+        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
+    )
+
+
+def optimiser_of(network: AnatomyNetwork, learning_rate: float) -> torch.optim.Optimizer:
+    """What moves its weights."""
+    return torch.optim.AdamW(network.parameters(), lr=learning_rate, weight_decay=1e-3)
+
+
 def main() -> None:
     """Read the command line and train."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -153,7 +182,7 @@ def main() -> None:
     parser.add_argument("--begin-with", type=Path, help="checkpoint of an anatomy network")
     parser.add_argument("--all-patients", action="store_true", help="train on every patient")
     chosen = parser.parse_args()
-    if chosen.close_up and not chosen.begin_with:
+    if chosen.close_up and not chosen.begin_with and not chosen.checkpoint.exists():
         parser.error("--close-up starts from an anatomy network: give --begin-with its checkpoint")
     torch.set_num_threads(chosen.threads)
     torch.manual_seed(chosen.seed)
@@ -170,14 +199,14 @@ def main() -> None:
         close_up=chosen.close_up,
     )
     network: AnatomyNetwork = AnatomyNetwork()
-    if chosen.close_up:
+    if chosen.checkpoint.exists() and chosen.close_up:
+        network = CloseUpNetwork(channels_of(torch.load(chosen.checkpoint)["network"]))
+    elif chosen.close_up:
         anatomy = averaged_network(chosen.begin_with, close_up=False)
         network = CloseUpNetwork.beginning_as(anatomy)
     network = network.to(memory_format=torch.channels_last)
-    averaged = torch.optim.swa_utils.AveragedModel(
-        network, multi_avg_fn=torch.optim.swa_utils.get_ema_multi_avg_fn(0.998), use_buffers=True
-    )
-    optimiser = torch.optim.AdamW(network.parameters(), lr=chosen.learning_rate, weight_decay=1e-3)
+    averaged = averaging(network)
+    optimiser = optimiser_of(network, chosen.learning_rate)
     step = 0
     if chosen.checkpoint.exists():
         state = torch.load(chosen.checkpoint)

@@ -28,8 +28,6 @@ FAR_MM = 4.0
 """The outer two of the five slices are about this far from the middle one."""
 TRANSVERSE_UNIT_MM = 20.0
 """By which the distance from the midline is divided for the network."""
-SHARE = 0.8
-"""Of this network in what both say (chosen on training-side pairs)."""
 WEIGHTS = Path(__file__).parent / "weights" / "close_up.onnx"
 """Those that are shipped."""
 _RIM_MM = 4.0
@@ -132,7 +130,7 @@ def _axes_in_slices(
 def _put_back(
     anatomy: Anatomy, seen: FloatImage, *, image: sitk.Image, frame: DiscFrame
 ) -> Anatomy:
-    """Both networks' words, mixed on the image's grid."""
+    """The closer look in place of the first network's word, on the image's grid."""
     centre, _, down, back = _axes_in_slices(image, frame)
     spacing = np.array(image.GetSpacing())[[1, 0]]
     values = [sitk.GetArrayFromImage(part) for part in _parts(anatomy)]
@@ -147,7 +145,7 @@ def _put_back(
     last = np.array(SHAPE)[:, None, None] - 1
     inside_mm = PIXEL_MM * np.minimum(place, last - place).min(axis=0)
     inside = inside_mm > 0
-    share = SHARE * np.minimum(inside_mm[inside] / _RIM_MM, 1).astype(np.float32)
+    share = np.minimum(inside_mm[inside] / _RIM_MM, 1).astype(np.float32)
     for part, mine in zip(values, seen, strict=True):
         for plane, close in zip(part, mine, strict=True):
             said = ndimage.map_coordinates(close, place[:, inside], order=1, output=np.float32)

@@ -74,7 +74,6 @@ def test_what_is_seen_is_put_where_it_lies(
 
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(close_up, "_run", bright_is_disc)
-        patched.setattr(close_up, "SHARE", 1.0)
         anatomy = look_closely(nothing_on(image), image=values, frame=frame)
     found = sitk.GetArrayFromImage(anatomy.disc) >= 0.5
     off_mm = points_of(image)[found].mean(axis=0) - points_of(image)[ball].mean(axis=0)
@@ -100,7 +99,7 @@ def test_far_from_the_disc_the_first_networks_word_stands() -> None:
     disc = sitk.GetArrayFromImage(anatomy.disc)
     assert outside.any()
     assert disc[outside] == pytest.approx(0.2)
-    assert disc[inside] == pytest.approx(0.2 * (1 - close_up.SHARE))
+    assert disc[inside] == pytest.approx(0.0)
 
 
 @given(count=st.integers(1, 40), distance_mm=st.floats(0.5, 6.0), data=st.data())
@@ -121,9 +120,7 @@ def test_by_itself_it_outlines_an_unseen_disc_and_canal_like_the_experts(spider:
     patient = read_patient(spider, "78")
     image = sitk.Cast(patient.volume, sitk.sitkFloat32)
     frame, _ = sites(patient)[1]
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(close_up, "SHARE", 1.0)
-        seen = look_closely(nothing_on(image), image=image, frame=frame)
+    seen = look_closely(nothing_on(image), image=image, frame=frame)
     matrix = labelled_scan(patient).to_patient
     points = np.moveaxis(np.indices(patient.labels.shape), 0, -1) @ matrix[:, :3].T + matrix[:, 3]
     at = np.abs(frame.to_frame(points) - [close_up.BEHIND_MM, 0, 0])
