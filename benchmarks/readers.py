@@ -158,8 +158,8 @@ def extent(
         absent=not material.is_herniated,
         nothing_measured=not material.is_herniated,
         almost_herniated_cm3=material.almost_herniated_cm3(material.footprint),
-        hardly_herniated_cm3=material.behind_cm3(
-            hardly_herniated(material.footprint, material.reach_mm)
+        hardly_herniated_part=material.part_behind(
+            hardly_herniated(material.footprint, material.reach_mm), of=material.footprint
         ),
     )
     volume = volume_estimate(filled.volume_cm3, error)

@@ -195,7 +195,7 @@ def _measured(
         absent=point.status == "absent",
         nothing_measured=not footprint.any() and not shared.pieces.any(),
         almost_herniated_cm3=material.almost_herniated_cm3(footprint),
-        hardly_herniated_cm3=material.behind_cm3(hardly),
+        hardly_herniated_part=material.part_behind(hardly, of=footprint),
         left_out_cm3=shared.left_out_cm3,
     )
     fragment = _fragment(date, material=material, footprint=footprint, filled=filled, error=error)

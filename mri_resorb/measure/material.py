@@ -84,11 +84,18 @@ class Material:
             footprint: (transverse, craniocaudal), united over the dates.
         """
         almost = areas_reaching(self.reach_mm, HERNIATION_MM - REACH_ERROR_MM) & ~footprint
-        return self.behind_cm3(almost)
+        return float(self.reach_mm[almost].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
 
-    def behind_cm3(self, area: BoolArray) -> float:
-        """Volume of what is joined behind an area of the boundary, (transverse, craniocaudal)."""
-        return float(self.reach_mm[area].sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 1000
+    def part_behind(self, area: BoolArray, *, of: BoolArray) -> float:
+        """What part of what is joined behind an area of the boundary lies behind a part of it.
+
+        Args:
+            area, of: (transverse, craniocaudal), the one within the other.
+        """
+        whole_mm = float(self.reach_mm[of].sum())
+        if whole_mm == 0:
+            return float(area.sum()) / max(int(of.sum()), 1)
+        return float(self.reach_mm[area].sum()) / whole_mm
 
     @property
     def is_implausible(self) -> bool:

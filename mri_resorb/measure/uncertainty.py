@@ -91,7 +91,7 @@ def volume_error(
     absent: bool = False,
     nothing_measured: bool = False,
     almost_herniated_cm3: float = 0.0,
-    hardly_herniated_cm3: float = 0.0,
+    hardly_herniated_part: float = 0.0,
     left_out_cm3: float = 0.0,
 ) -> VolumeError:
     """Errors of a fragment's volume.
@@ -103,7 +103,8 @@ def volume_error(
         nothing_measured: nor was one at any other date, so that there is no footprint.
         almost_herniated_cm3: what is not measured, but falls short of a herniation by less than its
             error.
-        hardly_herniated_cm3: what is measured, but exceeds a rim's depth by less than its error.
+        hardly_herniated_part: of the joined volume, what exceeds a rim's depth by less than its
+            error.
         left_out_cm3: shallow rim that lies where the other date has no slices.
     """
     mm = 0.1  # cm
@@ -113,6 +114,7 @@ def volume_error(
     if occupancy.hard:
         doubt_cm3 = max(doubt_cm3, occupancy.surface_cm2 * HARD_DOUBT_MM * mm)
     detection_cm3 = NOTHING_CM3 if nothing_measured else DETECTION_CM3
+    hardly_herniated_cm3 = hardly_herniated_part * occupancy.joined_cm3
     cross_section_cm2 = occupancy.volume_cm3 ** (2 / 3)
     return VolumeError(
         own={
