@@ -21,8 +21,6 @@ from scipy.spatial.transform import Rotation
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.measure.change import find_change
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.material import Material, find_material
-from mri_resorb.measure.occupancy import Occupancy, fill
 from mri_resorb.measure.shared_frame import place, share_frame
 from mri_resorb.measure.uncertainty import VolumeError
 from mri_resorb.model import Anatomy, Change, DiscFrame, FloatArray, Level, Point, Scan, TimePoint
@@ -337,21 +335,6 @@ def _prism(corners: Sequence[FloatArray], *, rounding_mm: float = 0.0) -> Solid:
 
     low, high = polygon.min(axis=0), polygon.max(axis=0)
     return Solid(inside, (low[0], -HALF_WIDTH_MM, low[1]), (high[0], HALF_WIDTH_MM, high[1]))
-
-
-def fill_alone(
-    anatomy: Anatomy, *, frame: DiscFrame, boundary: PosteriorBoundary
-) -> tuple[Material, Occupancy]:
-    """One date by itself, its frame and boundary given."""
-    material = find_material(anatomy=anatomy, frame=frame, boundary=boundary)
-    filled = fill(
-        anatomy=anatomy,
-        frame=frame,
-        boundary=boundary,
-        material=material,
-        footprint=material.footprint,
-    )
-    return material, filled
 
 
 @dataclass(frozen=True)

@@ -198,9 +198,10 @@ def main() -> None:
         fragment_weight=chosen.fragment_weight,
         close_up=chosen.close_up,
     )
+    state = torch.load(chosen.checkpoint) if chosen.checkpoint.exists() else None
     network: AnatomyNetwork = AnatomyNetwork()
-    if chosen.checkpoint.exists() and chosen.close_up:
-        network = CloseUpNetwork(channels_of(torch.load(chosen.checkpoint)["network"]))
+    if state and chosen.close_up:
+        network = CloseUpNetwork(channels_of(state["network"]))
     elif chosen.close_up:
         anatomy = averaged_network(chosen.begin_with, close_up=False)
         network = CloseUpNetwork.beginning_as(anatomy)
@@ -208,8 +209,7 @@ def main() -> None:
     averaged = averaging(network)
     optimiser = optimiser_of(network, chosen.learning_rate)
     step = 0
-    if chosen.checkpoint.exists():
-        state = torch.load(chosen.checkpoint)
+    if state:
         network.load_state_dict(state["network"])
         averaged.load_state_dict(state["averaged"])
         optimiser.load_state_dict(state["optimiser"])

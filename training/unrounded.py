@@ -104,7 +104,7 @@ def main() -> None:
     parser.add_argument("--leave-out-fold", type=int, default=1, choices=(1, 2, 3))
     parser.add_argument("--close-up", action="store_true", help="it is of the one for single discs")
     chosen = parser.parse_args()
-    torch.set_flush_denormal(True)
+    torch.set_flush_denormal(True)  # numbers next to 0 slow convolutions
     cv2.setNumThreads(1)
     pool = pool_without_fold(
         chosen.leave_out_fold, data=chosen.data, implants=chosen.implants, close_up=chosen.close_up

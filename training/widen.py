@@ -29,16 +29,12 @@ def widened(narrow: CloseUpNetwork, *, channels: tuple[int, ...], seed: int = 0)
         wide.place.copy_(narrow.place)
         came = torch.arange(narrow.place.shape[1])
         skipped = []
-        for blocks, other in ((narrow.down, wide.down), (narrow.up, wide.up)):
-            for block, wider in zip(blocks, other, strict=True):
-                if blocks is narrow.up:
-                    came = _joined(came, skipped.pop())
-                for k in (0, 1):
-                    came = _layer(block[k], wider[k], came, rng)
-                if blocks is narrow.down:
-                    skipped.append(came)
-                    if len(skipped) == len(narrow.down):
-                        skipped.pop()
+        for block, wider in zip(narrow.down, wide.down, strict=True):
+            came = _block(block, wider, came, rng)
+            skipped.append(came)
+        skipped.pop()  # the coarsest is joined to nothing
+        for block, wider in zip(narrow.up, wide.up, strict=True):
+            came = _block(block, wider, _joined(came, skipped.pop()), rng)
         wide.head.weight.copy_(_shared_out(narrow.head.weight, came, rng))
         wide.head.bias.copy_(narrow.head.bias)
     return wide
@@ -46,6 +42,14 @@ def widened(narrow: CloseUpNetwork, *, channels: tuple[int, ...], seed: int = 0)
 
 def _joined(below: Tensor, skipped: Tensor) -> Tensor:
     return torch.cat([below, skipped + int(below.max()) + 1])
+
+
+def _block(
+    narrow: nn.Sequential, wide: nn.Sequential, came: Tensor, rng: torch.Generator
+) -> Tensor:
+    for layer, wider in zip(narrow, wide, strict=True):
+        came = _layer(layer, wider, came, rng)
+    return came
 
 
 def _layer(

@@ -12,8 +12,9 @@ from functools import cache
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from spines import Grid, Solid, Spine, box, dome, ellipsoid, fill_alone
+from spines import Grid, Solid, Spine, box, dome, ellipsoid
 
+from benchmarks.implanted import fragment_alone
 from mri_resorb.measure.material import HEIGHT_MM, TRANSVERSE_MM, find_material, material_of_mask
 from mri_resorb.measure.occupancy import Occupancy, fill, fill_from_mask
 from mri_resorb.model import Anatomy, Point
@@ -58,7 +59,7 @@ def grid_for(
 
 def measured(spine: Spine, grid: Grid) -> Occupancy:
     frame, boundary = spine.disc_frame(), spine.boundary()
-    return fill_alone(spine.anatomy(grid), frame=frame, boundary=boundary)[1]
+    return fragment_alone(anatomy=spine.anatomy(grid), frame=frame, boundary=boundary)[1]
 
 
 @pytest.mark.parametrize(
@@ -101,7 +102,7 @@ def test_a_flipped_copy_gives_the_same_volume() -> None:
     images = (anatomy.vertebra, anatomy.disc, anatomy.canal, anatomy.sacrum)
     flipped = Anatomy(*(sitk.Flip(image, [True, True, True]) for image in images))
     one, other = (
-        fill_alone(a, frame=spine.disc_frame(), boundary=spine.boundary())[1]
+        fragment_alone(anatomy=a, frame=spine.disc_frame(), boundary=spine.boundary())[1]
         for a in (anatomy, flipped)
     )
     assert other.volume_cm3 == pytest.approx(one.volume_cm3, rel=1e-6)
@@ -154,8 +155,8 @@ def test_a_herniation_reaches_more_than_two_and_a_half_millimetres(
     depth: float, herniated: bool
 ) -> None:
     spine = Spine(discs=1).with_fragment(box(depth=depth, width=14, height=9))
-    material, _ = fill_alone(
-        spine.anatomy(grid_for(spine)), frame=spine.disc_frame(), boundary=spine.boundary()
+    material, _ = fragment_alone(
+        anatomy=spine.anatomy(grid_for(spine)), frame=spine.disc_frame(), boundary=spine.boundary()
     )
     assert material.is_herniated == herniated
 
@@ -182,8 +183,8 @@ def test_what_is_left_is_measured_within_the_other_dates_footprint() -> None:
 
 def test_a_plain_disc_has_no_fragment() -> None:
     spine = Spine(discs=1)
-    material, filled = fill_alone(
-        spine.anatomy(grid_for(spine)), frame=spine.disc_frame(), boundary=spine.boundary()
+    material, filled = fragment_alone(
+        anatomy=spine.anatomy(grid_for(spine)), frame=spine.disc_frame(), boundary=spine.boundary()
     )
     assert not material.is_herniated
     assert filled.volume_cm3 == 0
@@ -221,7 +222,7 @@ def test_a_fragment_at_the_edge_of_the_scan_is_noticed(cut: tuple[slice, slice, 
     k, j, i = cut
     images = (anatomy.vertebra, anatomy.disc, anatomy.canal, anatomy.sacrum)
     crop = Anatomy(*(image[i, j, k] for image in images))
-    _, cropped = fill_alone(crop, frame=spine.disc_frame(), boundary=spine.boundary())
+    _, cropped = fragment_alone(anatomy=crop, frame=spine.disc_frame(), boundary=spine.boundary())
     assert cropped.touches_edge
 
 
@@ -282,3 +283,22 @@ def test_an_empty_mask_is_an_absent_fragment_and_one_at_the_edge_is_noticed() ->
     at_edge = grid.image(values)
     material = material_of_mask(at_edge, frame=frame, boundary=boundary, automatic=automatic)
     assert fill_from_mask(at_edge, material=material, footprint=material.footprint).touches_edge
+
+
+def test_part_of_what_lies_behind_is_by_depth_and_where_nothing_does_by_area() -> None:
+    spine = Spine(discs=1)
+    grid = grid_for(spine)
+    low, high = (
+        box(depth=depth, width=8, height=8, at=(0.0, side, 0.0))
+        for depth, side in ((3, -6), (6, 6))
+    )
+    frame, boundary = spine.disc_frame(), spine.boundary()
+    material, _ = fragment_alone(
+        anatomy=spine.with_fragment(low, high).anatomy(grid), frame=frame, boundary=boundary
+    )
+    footprint = material.footprint
+    half = footprint & (TRANSVERSE_MM < 0)[:, None]
+    assert material.part_behind(half, of=footprint) == pytest.approx(1 / 3, abs=0.05)
+    assert material.part_behind(footprint, of=footprint) == 1
+    nothing, _ = fragment_alone(anatomy=spine.anatomy(grid), frame=frame, boundary=boundary)
+    assert nothing.part_behind(half, of=footprint) == pytest.approx(1 / 2, abs=0.05)

@@ -9,8 +9,9 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from spines import Grid, Solid, Spine, box, dome, ellipsoid, fill_alone
+from spines import Grid, Solid, Spine, box, dome, ellipsoid
 
+from benchmarks.implanted import fragment_alone
 from mri_resorb.measure import shape
 from mri_resorb.measure.boundary import frame_at_posterior_margin
 from mri_resorb.measure.material import (
@@ -139,7 +140,7 @@ def test_sizes_through_the_imaging_are_true_within_half_a_voxel_or_a_grid_step(
         extent_mm=(40.0, 50.0, 48.0),
         offset_mm=(across * in_plane_mm, down * in_plane_mm, left * slice_mm),
     )
-    seen, _ = fill_alone(spine.anatomy(where), frame=frame, boundary=spine.boundary())
+    seen, _ = fragment_alone(anatomy=spine.anatomy(where), frame=frame, boundary=spine.boundary())
     whole = shape.whole_fragment(seen, seen.footprint)
     size = shape.size_mm(whole, boundary=spine.boundary())
     half_voxel = np.array([in_plane_mm, slice_mm, in_plane_mm]) / 2
@@ -162,7 +163,7 @@ def test_tips_that_taper_off_through_a_slice_count_to_the_size_within_it(
         extent_mm=(40.0, 54.0, 48.0),
         offset_mm=(across * in_plane_mm, down * in_plane_mm, left * slice_mm),
     )
-    seen, _ = fill_alone(spine.anatomy(where), frame=frame, boundary=spine.boundary())
+    seen, _ = fragment_alone(anatomy=spine.anatomy(where), frame=frame, boundary=spine.boundary())
     whole = shape.whole_fragment(seen, seen.footprint)
     half = shape.size_mm(whole, boundary=spine.boundary())
     size = shape.size_mm(whole, tips=seen.tips, boundary=spine.boundary())
@@ -260,7 +261,7 @@ def test_migration_is_the_patients_in_any_pose(turn: Point, flips: tuple[bool, b
     anatomy = Anatomy(*(sitk.Flip(image, list(flips)) for image in images))
     (disc,) = find_discs(anatomy)
     frame, boundary = frame_at_posterior_margin(anatomy=anatomy, frame=disc.frame)
-    seen, _ = fill_alone(anatomy, frame=frame, boundary=boundary)
+    seen, _ = fragment_alone(anatomy=anatomy, frame=frame, boundary=boundary)
     found = shape.migration(shape.whole_fragment(seen, seen.footprint), boundary=boundary)
     assert (found.craniocaudal, found.side) == ("cranial", "right")
 
