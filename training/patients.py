@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ import SimpleITK as sitk
 
 from mri_resorb.errors import NotLumbarSpineError
 from mri_resorb.measure.boundary import PosteriorBoundary, frame_at_posterior_margin
-from mri_resorb.model import Anatomy, DiscFrame, Structure
+from mri_resorb.model import Anatomy, DiscFrame, FloatArray, Structure
 from mri_resorb.segment.discs import find_discs
 from mri_resorb.simulate.implant import LabelledScan
 from training.release import is_release, read_series, t2_series
@@ -21,6 +21,11 @@ UNKNOWN = 255
 """Label of voxels that nobody has labelled; they do not count in the loss."""
 SACRUM_ABOVE_MM = 18.8
 """How far the sacrum may reach above the lowest edge of the lowest disc."""
+_IN_FRONT_MM, _BEHIND_MM = 10.0, 20.0
+"""From a disc's centre to the back: bodies end before the first, posterior elements begin behind
+the second."""
+_SMALLEST_BODY_CM3 = 0.1
+_ENDPLATE_MM = 1.0
 
 
 @dataclass(frozen=True)
@@ -72,6 +77,7 @@ def read_patient(folder: Path, patient: str) -> LabelledVolume:
     The folder holds `<patient>_image.nii.gz` and `<patient>_mask.nii.gz`, or is the release (see
     `training.release`). SPIDER's masks leave the sacrum unlabelled; without an S1 label,
     everything below the lowest disc is `UNKNOWN`. The S1 labels belong to the slabs alone.
+    Above the uppermost vertebra that is outlined, the rest is `UNKNOWN` as well.
     """
     if is_release(folder):
         read = read_series(folder, patient)
@@ -92,21 +98,61 @@ def read_patient(folder: Path, patient: str) -> LabelledVolume:
         lowest = np.flatnonzero((labels == Structure.DISC).any(axis=(0, 2)))[-1]
         below = labels[:, max(0, lowest - round(SACRUM_ABOVE_MM / rows_mm)) :]
         below[below == 0] = UNKNOWN
-    return LabelledVolume(
-        patient=patient,
-        image=sitk.GetArrayFromImage(volume).astype(np.uint8),
-        labels=labels,
-        spacing_mm=(slices_mm, rows_mm, columns_mm),
-        volume=volume,
+    return _unknown_above(
+        LabelledVolume(
+            patient=patient,
+            image=sitk.GetArrayFromImage(volume).astype(np.uint8),
+            labels=labels,
+            spacing_mm=(slices_mm, rows_mm, columns_mm),
+            volume=volume,
+        )
     )
+
+
+def _unknown_above(patient: LabelledVolume) -> LabelledVolume:
+    """Mark what lies above the uppermost outlined vertebra, where it is nothing, as `UNKNOWN`.
+
+    The experts left out what the field of view cuts, which are whole bodies and discs in some
+    patients: whatever is seen there is no error. Behind the canal that begins at the uppermost
+    disc, where the spinous process of the next vertebra reaches down to.
+    """
+    disc = find_discs(anatomy_of_labels(patient))[-1]
+    to_back_mm, up_mm = (_along(disc.frame, axis, patient) for axis in (0, 2))
+    in_front = to_back_mm < _IN_FRONT_MM
+    body_mm = up_mm[(patient.labels == Structure.VERTEBRA) & in_front & (up_mm > 0)]
+    if body_mm.size * np.prod(patient.spacing_mm) < 1000 * _SMALLEST_BODY_CM3:
+        labelled = (patient.labels == Structure.DISC) & in_front
+        body_mm = up_mm[labelled & (np.abs(up_mm) < _IN_FRONT_MM)]
+    end_mm = np.percentile(body_mm, 99.8) + _ENDPLATE_MM
+    beyond = (up_mm > end_mm) | ((up_mm > 0) & (to_back_mm > _BEHIND_MM))
+    return replace(
+        patient,
+        labels=np.where(beyond & (patient.labels == 0), UNKNOWN, patient.labels).astype(np.uint8),
+    )
+
+
+def _along(frame: DiscFrame, axis: int, patient: LabelledVolume) -> npt.NDArray[np.float32]:
+    """A frame coordinate of every voxel, (slices, rows, columns), mm."""
+    to_patient = _to_patient(patient.volume)
+    step_mm = frame.axes[axis] @ to_patient[:, :3]
+    first_mm = frame.axes[axis] @ (to_patient[:, 3] - np.array(frame.origin_mm))
+    slices, rows, columns = (
+        np.arange(count, dtype=np.float32) * np.float32(step)
+        for count, step in zip(patient.labels.shape, step_mm, strict=True)
+    )
+    return np.float32(first_mm) + slices[:, None, None] + rows[:, None] + columns
 
 
 def labelled_scan(patient: LabelledVolume) -> LabelledScan:
     """The patient's arrays with their geometry as one matrix."""
-    volume = patient.volume
+    image = patient.image.astype(np.float32)
+    return LabelledScan(image, patient.labels, _to_patient(patient.volume))
+
+
+def _to_patient(volume: sitk.Image) -> FloatArray:
+    """(3, 4): slice, row and column to LPS mm."""
     columns = np.array(volume.GetDirection()).reshape(3, 3) * np.array(volume.GetSpacing())
-    matrix = np.column_stack([columns[:, ::-1], volume.GetOrigin()])
-    return LabelledScan(patient.image.astype(np.float32), patient.labels, matrix)
+    return np.column_stack([columns[:, ::-1], volume.GetOrigin()])
 
 
 def anatomy_of_labels(patient: LabelledVolume) -> Anatomy:

@@ -14,17 +14,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
 import SimpleITK as sitk
 from scipy import ndimage
 
-from benchmarks.anatomy.scores import Mask
-from benchmarks.anatomy.unseen import Body, in_thick_slices, parts
-from mri_resorb.model import Anatomy, Structure
+from benchmarks.anatomy.unseen import Body, Truth, in_thick_slices, parts
+from mri_resorb.model import Structure
 from mri_resorb.simulate.reslice import with_rician_noise
+from training.patients import UNKNOWN
 
 Array = npt.NDArray[np.float32]
 Labels = npt.NDArray[np.uint8]
@@ -34,15 +33,10 @@ Spacing = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Degraded:
-    """An image with its truth on one grid.
-
-    Attributes:
-        covered: voxels that lie wholly in the patient's slab; True where all do.
-    """
+    """An image with its truth on one grid."""
 
     image: sitk.Image
-    truth: Anatomy
-    covered: Mask | Literal[True] = True
+    truth: Truth
 
 
 @dataclass(frozen=True)
@@ -101,7 +95,7 @@ def _like(grid: sitk.Image, values: Array) -> sitk.Image:
 
 def _fat(image: Array, labels: Labels, _spacing: Spacing, gain: float, _rng: Rng) -> Array:
     """Marrow and what is bright outside of all structures (fat) times a gain."""
-    background = labels == 0
+    background = (labels == 0) | (labels == UNKNOWN)
     low, high = np.percentile(image[background & (image > 5)], (40, 85))
     fat = np.clip((image - low) / (high - low), 0, 1) * background
     fat[(labels == Structure.VERTEBRA) | (labels == Structure.SACRUM)] = 1
@@ -221,21 +215,21 @@ def _slices(body: Body, distance_mm: float, _rng: Rng) -> Degraded:
         in_thick_slices(volume, slice_distance_mm=distance_mm, slice_thickness_mm=0.8 * distance_mm)
         for volume in (body.image, *parts(body.truth))
     )
-    return Degraded(image, Anatomy(*truth))
+    return Degraded(image, Truth(*truth))
 
 
 def _pixels(body: Body, pixel_mm: float, _rng: Rng) -> Degraded:
     image, *truth = (
         in_thick_slices(volume, pixel_mm=pixel_mm) for volume in (body.image, *parts(body.truth))
     )
-    return Degraded(image, Anatomy(*truth))
+    return Degraded(image, Truth(*truth))
 
 
 def _slab(body: Body, count: float, _rng: Rng) -> Degraded:
     """The middle 0.9 mm slices alone."""
     first = (body.image.GetSize()[2] - int(count)) // 2
     middle = np.s_[:, :, first : first + int(count)]
-    return Degraded(body.image[middle], Anatomy(*(part[middle] for part in parts(body.truth))))
+    return Degraded(body.image[middle], Truth(*(part[middle] for part in parts(body.truth))))
 
 
 def _narrow(body: Body, part: float, _rng: Rng) -> Degraded:
@@ -249,7 +243,7 @@ def _narrow(body: Body, part: float, _rng: Rng) -> Degraded:
     ]
     (x, width), (y, height) = corners
     box = np.s_[x : x + width, y : y + height]
-    return Degraded(sliced.image[box], Anatomy(*(p[box] for p in parts(sliced.truth))))
+    return Degraded(sliced.image[box], Truth(*(p[box] for p in parts(sliced.truth))))
 
 
 def _wide(body: Body, part: float, _rng: Rng) -> Degraded:
@@ -261,7 +255,7 @@ def _wide(body: Body, part: float, _rng: Rng) -> Degraded:
         sitk.ConstantPad(volume, margin, margin, 0.0)
         for volume in (sliced.image, *parts(sliced.truth))
     )
-    return Degraded(with_rician_noise(image, sigma=3.0, seed=1), Anatomy(*truth))
+    return Degraded(with_rician_noise(image, sigma=3.0, seed=1), Truth(*truth))
 
 
 def _wrapped(body: Body, part: float, _rng: Rng) -> Degraded:
@@ -276,7 +270,7 @@ def _wrapped(body: Body, part: float, _rng: Rng) -> Degraded:
     below = rows - first - height
     kept[:, :below] += values[:, first + height :]
     box = np.s_[:, first : first + height]
-    return Degraded(_like(sliced.image[box], kept), Anatomy(*(p[box] for p in parts(sliced.truth))))
+    return Degraded(_like(sliced.image[box], kept), Truth(*(p[box] for p in parts(sliced.truth))))
 
 
 def _posed(axis: int) -> Callable[[Body, float, Rng], Degraded]:
@@ -285,16 +279,18 @@ def _posed(axis: int) -> Callable[[Body, float, Rng], Degraded]:
     def make(body: Body, degrees: float, rng: Rng) -> Degraded:
         turn = np.zeros(3)
         turn[axis] = rng.choice([-1, 1])
-        whole = sitk.Image(body.image.GetSize(), sitk.sitkFloat32) + 1.0
-        whole.CopyInformation(body.image)
         middle = [(n - 1) / 2 for n in body.image.GetSize()]
         transform = sitk.VersorTransform(turn.tolist(), float(np.radians(degrees)))
         transform.SetCenter(body.image.TransformContinuousIndexToPhysicalPoint(middle))
-        image, seen, *truth = (
-            in_thick_slices(sitk.Resample(volume, transform, sitk.sitkLinear, 0.0))
-            for volume in (body.image, whole, *parts(body.truth))
+        *structures, unlabelled = parts(body.truth)
+        image, *truth = (
+            in_thick_slices(sitk.Resample(volume, transform, sitk.sitkLinear, beyond))
+            for volume, beyond in (
+                *((volume, 0.0) for volume in (body.image, *structures)),
+                (unlabelled, 1.0),
+            )
         )
-        return Degraded(image, Anatomy(*truth), sitk.GetArrayFromImage(seen) > 0.99)
+        return Degraded(image, Truth(*truth))
 
     return make
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from benchmarks.anatomy.degradations import DEGRADATIONS, Degradation, Degraded, plain
 from benchmarks.anatomy.scores import CLASSES, dices, mean_and_worst
-from benchmarks.anatomy.unseen import Body, outlined
+from benchmarks.anatomy.unseen import Body, outlined, where_known
 
 DISC_DICE_LEAST = 0.75
 """Of the mean over patients at middle strength; below, the network has collapsed."""
@@ -45,12 +45,12 @@ def measure_robustness(
 
 
 def _result(degraded: Degraded, body: Body, *, name: str, strength: int) -> Result:
-    found = outlined(degraded.image, body.weights)
+    found = outlined(degraded.image, body.weights).where_known(degraded.truth)
     return Result(
         degradation=name,
         strength=strength,
         patient=body.patient.patient,
-        dice=dices(found.anatomy, degraded.truth, covered=degraded.covered),
+        dice=dices(found.anatomy, where_known(degraded.truth, degraded.truth)),
         refused=found.refusal,
     )
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -30,16 +29,10 @@ class Score:
     surface_mm: float
 
 
-def dices(
-    found: Anatomy, truth: Anatomy, *, covered: Mask | Literal[True] = True
-) -> dict[str, float]:
-    """Dice of each class.
-
-    Args:
-        covered: where the truth is known; everywhere if True.
-    """
+def dices(found: Anatomy, truth: Anatomy) -> dict[str, float]:
+    """Dice of each class."""
     return {
-        name: dice(*(filled(getattr(anatomy, name)) & covered for anatomy in (found, truth)))
+        name: dice(*(filled(getattr(anatomy, name)) for anatomy in (found, truth)))
         for name in CLASSES
     }
 

@@ -14,13 +14,14 @@ from mri_resorb.errors import InputError
 from mri_resorb.model import Anatomy
 from mri_resorb.segment.network import look
 from mri_resorb.segment.scan_check import check_scan
-from training.patients import LabelledVolume, anatomy_of_labels, fold, read_patient
+from training.patients import UNKNOWN, LabelledVolume, anatomy_of_labels, fold, read_patient
 
 SLICE_DISTANCE_MM = 4.4
 SLICE_THICKNESS_MM = 4.0
 PIXEL_MM = 0.6
 FINE, THICK = "0.9 mm", "4.4 mm"
 """Kinds of slices."""
+_NOTHING = 0.01
 
 
 @dataclass(frozen=True)
@@ -32,11 +33,26 @@ class LeftOut:
 
 
 @dataclass(frozen=True)
+class Truth(Anatomy):
+    """The labels' anatomy.
+
+    Attributes:
+        unlabelled: 0-1 on the same grid, where nobody has labelled anything.
+    """
+
+    unlabelled: sitk.Image
+
+
+@dataclass(frozen=True)
 class Outlined:
     """What the network makes of an image, and what the scan check says of it."""
 
     anatomy: Anatomy
     refusal: str | None
+
+    def where_known(self, truth: Truth) -> Outlined:
+        """With nothing where nobody has labelled anything."""
+        return Outlined(where_known(self.anatomy, truth), self.refusal)
 
 
 @dataclass(frozen=True)
@@ -45,7 +61,7 @@ class Body:
 
     patient: LabelledVolume
     image: sitk.Image
-    truth: Anatomy
+    truth: Truth
     weights: Path
 
     @cached_property
@@ -54,9 +70,9 @@ class Body:
         return in_thick_slices(self.image)
 
     @cached_property
-    def thick_truth(self) -> Anatomy:
+    def thick_truth(self) -> Truth:
         """The truth in 4.4 mm slices."""
-        return Anatomy(*(in_thick_slices(part) for part in parts(self.truth)))
+        return Truth(*(in_thick_slices(part) for part in parts(self.truth)))
 
     @cached_property
     def found(self) -> Outlined:
@@ -70,10 +86,13 @@ class Body:
 
     @property
     def both(self) -> tuple[tuple[str, sitk.Image, Anatomy, Outlined], ...]:
-        """Kind of slices, image, truth and what is found."""
-        return (
-            (FINE, self.image, self.truth, self.found),
-            (THICK, self.thick_image, self.thick_truth, self.thick_found),
+        """Kind of slices, image, truth and what is found, the last two where it is known."""
+        return tuple(
+            (slices, image, where_known(truth, truth), found.where_known(truth))
+            for slices, image, truth, found in (
+                (FINE, self.image, self.truth, self.found),
+                (THICK, self.thick_image, self.thick_truth, self.thick_found),
+            )
         )
 
 
@@ -83,7 +102,7 @@ def bodies(data: Path, left_out: Sequence[LeftOut]) -> Iterator[Body]:
     for name in sorted(weights, key=int):
         patient = read_patient(data, name)
         image = sitk.Cast(patient.volume, sitk.sitkFloat32)
-        yield Body(patient, image, anatomy_of_labels(patient), weights[name])
+        yield Body(patient, image, truth_of(patient), weights[name])
 
 
 def outlined(image: sitk.Image, weights: Path) -> Outlined:
@@ -144,6 +163,23 @@ def _first_voxel(
     return float(x), float(y), float(z)
 
 
-def parts(anatomy: Anatomy) -> tuple[sitk.Image, ...]:
-    """The four occupancies in order."""
+def truth_of(patient: LabelledVolume) -> Truth:
+    """The labels as an anatomy, and where there are none."""
+    unlabelled = sitk.GetImageFromArray((patient.labels == UNKNOWN).astype(np.float32))
+    unlabelled.CopyInformation(patient.volume)
+    return Truth(*_structures(anatomy_of_labels(patient)), unlabelled)
+
+
+def where_known(anatomy: Anatomy, truth: Truth) -> Anatomy:
+    """The anatomy with nothing where, in part at least, nobody has labelled anything."""
+    known = sitk.Cast(truth.unlabelled < _NOTHING, sitk.sitkFloat32)
+    return Anatomy(*(part * known for part in _structures(anatomy)))
+
+
+def parts(truth: Truth) -> tuple[sitk.Image, ...]:
+    """The four occupancies in order, and what is not labelled."""
+    return *_structures(truth), truth.unlabelled
+
+
+def _structures(anatomy: Anatomy) -> tuple[sitk.Image, ...]:
     return anatomy.vertebra, anatomy.disc, anatomy.canal, anatomy.sacrum

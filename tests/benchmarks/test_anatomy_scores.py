@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 
 import numpy as np
@@ -10,11 +11,11 @@ import SimpleITK as sitk
 
 from benchmarks.anatomy.degradations import DEGRADATIONS, Degradation, plain
 from benchmarks.anatomy.reliability import reliability
-from benchmarks.anatomy.scores import dice, surface_distance_mm
-from benchmarks.anatomy.unseen import Body, parts
+from benchmarks.anatomy.scores import dice, dices, surface_distance_mm
+from benchmarks.anatomy.unseen import Body, parts, truth_of, where_known
 from mri_resorb.model import Structure
 from mri_resorb.segment.network import WEIGHTS
-from training.patients import LabelledVolume, anatomy_of_labels
+from training.patients import UNKNOWN, LabelledVolume
 
 SPACING_MM = (0.9, 0.5, 0.5)
 
@@ -65,6 +66,7 @@ def body() -> Body:
     labels[:, :, 60:75] = Structure.CANAL
     labels[:, 97:, 20:55] = Structure.SACRUM
     signal = np.array([40, 90, 60, 220, 90], np.float32)[labels]
+    labels[:, :5, 20:55] = UNKNOWN
     signal[:, :, 82:] = 150  # fat
     noisy = signal + np.random.default_rng(0).normal(0, 4, signal.shape)
     image = np.clip(noisy, 0, 255).astype(np.uint8)
@@ -73,7 +75,15 @@ def body() -> Body:
     volume.SetDirection((0.0, 0.0, 1.0, 1.0, 0.0, 0.0, 0.0, -1.0, 0.0))
     patient = LabelledVolume("1", image, labels, (0.9, 0.469, 0.469), volume)
     float_image = sitk.Cast(volume, sitk.sitkFloat32)
-    return Body(patient, float_image, anatomy_of_labels(patient), WEIGHTS)
+    return Body(patient, float_image, truth_of(patient), WEIGHTS)
+
+
+def test_what_is_found_where_nobody_has_labelled_does_not_count() -> None:
+    truth = body().truth
+    found = replace(body().truth, vertebra=truth.vertebra + truth.unlabelled)
+    counted = dices(where_known(found, truth), where_known(truth, truth))
+    assert counted["vertebra"] == 1
+    assert dices(found, truth)["vertebra"] < 0.99
 
 
 @pytest.mark.parametrize("degradation", DEGRADATIONS, ids=lambda one: one.name)
