@@ -14,6 +14,7 @@ import SimpleITK as sitk
 from scipy import ndimage
 
 from mri_resorb.model import Anatomy, Structure
+from mri_resorb.segment.one_spine import one_spine
 from mri_resorb.segment.scan_check import check_scan
 
 PIXEL_MM = 0.7
@@ -77,7 +78,8 @@ def look(image: sitk.Image, *, weights: Path = WEIGHTS) -> Seen:
     padded = np.pad(slices, ((1, 1), (0, -rows % _BLOCK), (0, -columns % _BLOCK)), mode="constant")
     padded[0], padded[-1] = padded[1], padded[-2]  # the study ends here: its last slice again
     classes = _classes(padded, weights)[:, :, :rows, :columns]
-    return Seen(slices, classes, working)
+    spacing_mm = (image.GetSpacing()[2], PIXEL_MM, PIXEL_MM)
+    return Seen(slices, one_spine(classes, spacing_mm=spacing_mm), working)
 
 
 def _classes(padded: FloatImage, weights: Path) -> FloatImage:
