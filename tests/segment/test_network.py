@@ -121,6 +121,19 @@ def head() -> np.ndarray:
     return image + np.random.default_rng(1).normal(0, 10, SHAPE)
 
 
+def test_what_the_network_sees_in_the_belly_is_no_spine(monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen(slices: np.ndarray, _weights: Path) -> np.ndarray:
+        classes = np.zeros((4, *slices.shape[1:]), np.float32)
+        classes[0, 20:300, -100:-40] = 0.9
+        classes[3, 150:170, 5:25] = 0.9
+        return classes
+
+    monkeypatch.setattr(network, "_run", seen)
+    classes = look(image_of(noise())).classes
+    assert (classes[0] > 0).any()
+    assert not (classes[3] > 0).any()
+
+
 @pytest.mark.parametrize("picture", [noise, constant, head])
 def test_what_is_no_lumbar_spine_is_refused(picture) -> None:  # type: ignore[no-untyped-def]
     with pytest.raises(NotLumbarSpineError, match="No lumbar spine is recognised"):
