@@ -20,13 +20,13 @@ SHARED_BOUNDARY_MM = 0.35
 """Placement of the posterior boundary that both dates share."""
 OWN_BOUNDARY_MM = 0.15
 """What is left of it after the dates are aligned."""
-NETWORK_MM = 0.08
+NETWORK_MM = 0.09
 """Displacement of the whole outline by the networks, own to each date."""
-SHARED_NETWORK_MM = 0.13
+SHARED_NETWORK_MM = 0.10
 """The same, alike on both dates."""
-DOUBT_PART = 0.14
+DOUBT_PART = 0.16
 """Of the networks' doubt around the fragment, `Occupancy.doubt_cm3`; own to each date."""
-SHARED_DOUBT_PART = 0.36
+SHARED_DOUBT_PART = 0.30
 """The same, alike on both dates: what it is of two minds about at one, it is at the other."""
 UNLIKE_SLICES_OWN = 2.0
 """Where two dates' slices are not equally far apart, so many times as much of the networks' parts
