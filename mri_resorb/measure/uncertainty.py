@@ -2,8 +2,8 @@
 
 A part is *own* to a date or *shared* by both: an own error shows up in the change, a shared one
 cancels as far as both dates move alike. The sizes of the parts are constants of the method. Those
-of the networks are calibrated on training-side pairs (`docs/validation.md`): most of them is shared,
-since what is wrong at one date is wrong at the other.
+of the networks are calibrated on training-side pairs (`docs/validation.md`); most of them is
+shared, since what is wrong at one date is wrong at the other.
 """
 
 from __future__ import annotations
