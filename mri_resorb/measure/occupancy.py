@@ -31,6 +31,9 @@ _DOUBT_REACH_MM = 4.0
 """How far from the fragment the network's doubt is looked for."""
 _EDGE_MM = 1.5
 """Deeper than this, beside the footprint, no rim fills a voxel even in part."""
+SPECK_MM2 = 2.0
+"""Convention: four pixels of the network's grid. So little of an outermost slice is no fragment
+that goes on beyond it, but the noise of an outline about `HERNIATION_MM`."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +46,8 @@ class Occupancy:
         footprint_cm2: area of the boundary that the joined part stands on.
         surface_cm2: surface of the fragment away from the boundary.
         touches_edge: what reaches more than 2.5 mm behind the boundary, or a detached piece, lies
-            in the first or the last slice or at the image's border: more of it may lie outside.
+            in the first or the last slice with more than `SPECK_MM2`, or at the image's border:
+            more of it may lie outside.
         doubt_cm3: p (1 - p) of the network's occupancy, summed around the fragment: large where it
             is of two minds, and not only at outlines.
         hard: of an anatomy that knows no doubt, so that `doubt_cm3` says nothing.
@@ -139,7 +143,12 @@ def fill(
         detached_cm3=float((amount * detached).sum()) * voxel_cm3,
         footprint_cm2=float(footprint.sum()) * TRANSVERSE_STEP_MM * HEIGHT_STEP_MM / 100,
         surface_cm2=_surface_cm2(material, footprint),
-        touches_edge=_touches_edge(core, box=box, shape=values.shape),
+        touches_edge=_touches_edge(
+            core,
+            box=box,
+            shape=values.shape,
+            speck_voxels=SPECK_MM2 / float(np.prod(image.GetSpacing()[:2])),
+        ),
         doubt_cm3=float(doubt.sum()) * voxel_cm3,
         hard=anatomy.hard,
         cut_cm2=float(values[0].sum() + values[-1].sum())
@@ -186,10 +195,14 @@ def _surface_cm2(material: Material, footprint: BoolArray) -> float:
     return area * 2 / 3 / 100
 
 
-def _touches_edge(core: BoolArray, *, box: tuple[slice, ...], shape: tuple[int, ...]) -> bool:
+def _touches_edge(
+    core: BoolArray, *, box: tuple[slice, ...], shape: tuple[int, ...], speck_voxels: float = 0
+) -> bool:
+    """Whether it lies at the image's border, or in an outermost slice with more than a speck."""
     for axis, (part, n) in enumerate(zip(box, shape, strict=True)):
-        first, last = core.take(0, axis=axis), core.take(-1, axis=axis)
-        if (part.start == 0 and first.any()) or (part.stop == n and last.any()):
+        most = speck_voxels if axis == 0 else 0
+        first, last = (int(core.take(k, axis=axis).sum()) for k in (0, -1))
+        if (part.start == 0 and first > most) or (part.stop == n and last > most):
             return True
     return False
 

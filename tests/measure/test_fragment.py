@@ -241,6 +241,17 @@ def test_a_cut_is_noticed_wherever_the_first_slice_falls(slice_mm: float, at_mm:
     assert measured(spine, grid).touches_edge
 
 
+@pytest.mark.parametrize(("height_mm", "cut"), [(1.2, False), (6.0, True)])
+def test_a_speck_in_an_outermost_slice_is_no_cut_fragment(height_mm: float, cut: bool) -> None:
+    """What lies deeper than 2.5 mm there is 1 mm2, or 5 mm2."""
+    in_first_slice = box(depth=3.4, width=0.9, height=height_mm, at=(0.0, -10.0, 0.0))
+    spine = Spine(discs=1).with_fragment(box(depth=7, width=8, height=9), in_first_slice)
+    whole = grid_for(spine, in_plane_mm=0.3, slice_mm=0.9)
+    first_at_mm = -10.0 + 23 / 2 * 0.9
+    slab = replace(whole, size=(*whole.size[:2], 24), centre_mm=(first_at_mm, *whole.centre_mm[1:]))
+    assert measured(spine, slab).touches_edge is cut
+
+
 def test_coverage_is_told_from_the_first_to_the_last_slice() -> None:
     spine = Spine(discs=1)
     grid = replace(grid_for(spine, slice_mm=4.0), size=(66, 96, 5), centre_mm=(6.0, 0.0, 32.0))
