@@ -83,12 +83,15 @@ def connected(workers: Workers, *, logs: Path) -> Iterator[Client]:
     try:
         import dask
         from distributed import Client, LocalCluster
+        from distributed.comm.addressing import get_address_host_port
     except ModuleNotFoundError as error:
         raise _missing("distributed") from error
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     with dask.config.set(_CONFIGURATION):
         if isinstance(workers, RunningScheduler):
             try:
+                # A client of what is no address stays half-open, and hangs the next one's start.
+                get_address_host_port(workers.address)
                 client = Client(workers.address, timeout=CONNECT_SECONDS)
             except (OSError, ValueError) as error:
                 raise ClusterError(

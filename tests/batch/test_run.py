@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import faulthandler
+import gc
 import logging
 import os
 import shutil
@@ -134,10 +135,17 @@ def test_a_scheduler_that_runs_already_is_used(tmp_path: Path) -> None:
         running = RunningScheduler(one.scheduler_address)
         assert run_stand_ins(studies, tmp_path / "out", workers=running) == Counted(1, 1)
     with (
-        LocalCluster(n_workers=1, threads_per_worker=2, processes=False, **options) as two,
+        LocalCluster(
+            n_workers=1, threads_per_worker=2, processes=False, protocol="tcp://", **options
+        ) as two,
         pytest.raises(ClusterError, match="--nthreads 1"),
     ):
         run_stand_ins(studies, tmp_path / "2", workers=RunningScheduler(two.scheduler_address))
+
+
+def is_open(client: Client) -> bool:
+    """Whether its end is still to come; at an unlucky moment that waits for ever."""
+    return client.status not in ("closed", "newly-created")
 
 
 def test_a_scheduler_that_does_not_answer_is_said(
@@ -150,6 +158,7 @@ def test_a_scheduler_that_does_not_answer_is_said(
         run_stand_ins(studies, tmp_path / "out", workers=nowhere)
     with pytest.raises(ClusterError, match="answers"):
         run_stand_ins(studies, tmp_path / "out", workers=RunningScheduler("no address"))
+    assert not [left for left in gc.get_objects() if type(left) is Client and is_open(left)]
 
 
 def test_a_case_that_no_worker_begins_is_not_handed_out_for_ever(
