@@ -78,6 +78,11 @@ def ellipsoid(image: sitk.Image, *, centre: Point, radii_mm: Point) -> sitk.Imag
     return like(np.clip(0.5 + (1 - distance) * min(radii_mm), 0, 1), image)
 
 
+def hard(occupancy: sitk.Image) -> sitk.Image:
+    """1 in each voxel that is filled to more than a half, 0 elsewhere."""
+    return sitk.Cast(occupancy > 0.5, sitk.sitkUInt8)
+
+
 def anatomy(image: sitk.Image) -> Anatomy:
     """Blocks: bodies and discs in front, the canal behind, the sacrum below."""
     _, y, z = np.moveaxis(points_mm(image), -1, 0)

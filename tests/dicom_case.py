@@ -7,14 +7,19 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import SimpleITK as sitk
 from case_results import FOLLOW_UP_DATE, case_result, time_point
 
+from mri_resorb.io.results import Which
 from mri_resorb.io.studies import read_study
-from mri_resorb.model import CaseResult, Estimate, TimePoint
+from mri_resorb.model import CaseResult, Estimate, Fragment, TimePoint
+from mri_resorb.report.dicom_study import point_of
 from mri_resorb.simulate.dicom_series import write_dicom_series
 
 NAME = "Ахметова^Жанна"
+PDF = b"%PDF-1.7\n%%EOF"
 
 
 def dicom_case(folder: Path) -> CaseResult:
@@ -39,6 +44,18 @@ def from_dicom(point: TimePoint, folder: Path) -> TimePoint:
         uid_seed=f"case {point.scan.date}",
     )
     return replace(point, scan=read_study(folder))
+
+
+def fragment(case: CaseResult, which: Which) -> Fragment:
+    """The fragment of a date that has one."""
+    found = point_of(case, which).fragment
+    assert found is not None
+    return found
+
+
+def occupancy(case: CaseResult, which: Which) -> np.ndarray:
+    """(slices, rows, columns), sagittal order, which is that of these files."""
+    return sitk.GetArrayFromImage(fragment(case, which).occupancy)
 
 
 def program(name: str) -> str:

@@ -4,41 +4,35 @@ from __future__ import annotations
 
 import io
 import json
-import socket
 import subprocess
-import time
-import urllib.request
-from collections.abc import Iterator
-from copy import deepcopy
 from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
 import dcmqi
-import dicom_files
 import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
 from case_results import UNKNOWN, absent, case_result, refused
-from dicom_case import NAME, dicom_case, program
-from pydicom.uid import EnhancedMRImageStorage
+from dicom_case import NAME, PDF, dicom_case, fragment, occupancy, program
+from orthanc_server import orthanc
 
 from mri_resorb.errors import DicomSourceError
 from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.io.result_folder import write_results
 from mri_resorb.io.results import Which
-from mri_resorb.io.studies import read_study
-from mri_resorb.model import CaseResult, Fragment, Scan, Signature
+from mri_resorb.model import CaseResult, Signature
 from mri_resorb.report.dicom_pdf import encapsulated_pdf
 from mri_resorb.report.dicom_seg import segmentation
 from mri_resorb.report.dicom_sr import structured_report
 from mri_resorb.report.dicom_study import point_of
 
 DATES: tuple[Which, Which] = ("baseline", "follow_up")
+
+
 DCMQI = Path(dcmqi.__file__).parent / "bin"
-PDF = b"%PDF-1.7\n%%EOF"
 
 
 @pytest.fixture(scope="module")
@@ -69,17 +63,6 @@ def objects(case: CaseResult, tmp_path_factory: pytest.TempPathFactory) -> dict[
     for name, path in paths.items():
         made[name].save_as(path, enforce_file_format=True)
     return paths
-
-
-def fragment(case: CaseResult, which: Which) -> Fragment:
-    found = point_of(case, which).fragment
-    assert found is not None
-    return found
-
-
-def occupancy(case: CaseResult, which: Which) -> np.ndarray:
-    """(slices, rows, columns), sagittal order, which is that of these files."""
-    return sitk.GetArrayFromImage(fragment(case, which).occupancy)
 
 
 def test_dciodvfy_finds_no_error(objects: dict[str, Path]) -> None:
@@ -351,154 +334,15 @@ def test_an_absent_fragment_has_a_volume_and_no_segmentation(case: CaseResult) -
     assert figures(date)["Volume"] == 0.04
 
 
-def case_of(datasets: list[pydicom.Dataset], folder: Path) -> CaseResult:
-    """A case whose baseline is a series as the datasets have it, with a block for a fragment."""
-    dicom_files.write(datasets, folder)
-    scan = read_study(folder)
-    filled = np.zeros(scan.image.GetSize()[::-1], np.float32)
-    filled[1:4, 5:9, 4:8] = 0.9
-    image = sitk.GetImageFromArray(filled)
-    image.CopyInformation(scan.image)
-    case = case_result()
-    made = replace(fragment(case, "baseline"), occupancy=image)
-    return replace(case, baseline=replace(case.baseline, scan=scan, fragment=made))
-
-
-def two_echoes() -> pydicom.Dataset:
-    """An Enhanced file that has each slice twice, the second time with little T2 weighting."""
-    made = dicom_files.enhanced(frame_order=[3, 0, 6, 1, 5, 2, 4])
-    pixels = np.frombuffer(made.PixelData, np.uint16).reshape(7, -1)
-    groups = []
-    for group in made.PerFrameFunctionalGroupsSequence:
-        early = deepcopy(group)
-        early.MREchoSequence[0].EffectiveEchoTime = 12.0
-        groups += [early, group]
-    made.PerFrameFunctionalGroupsSequence = groups
-    made.NumberOfFrames = len(groups)
-    made.PixelData = np.repeat(pixels, 2, axis=0).tobytes()
-    return made
-
-
-def test_frames_of_an_enhanced_file_keep_their_numbers(tmp_path: Path) -> None:
-    case = case_of([two_echoes()], tmp_path)
-    assert {frame.number % 2 for frame in case.baseline.scan.frames} == {0}
-    made = segmentation(case, "baseline")
-    assert made is not None
-    source = pydicom.dcmread(tmp_path / "IM0001")
-    assert len(made.PerFrameFunctionalGroupsSequence) == 3
-    for frame in made.PerFrameFunctionalGroupsSequence:
-        (reference,) = frame.DerivationImageSequence[0].SourceImageSequence
-        assert reference.ReferencedSOPClassUID == EnhancedMRImageStorage
-        assert reference.ReferencedFrameNumber % 2 == 0
-        groups = source.PerFrameFunctionalGroupsSequence[reference.ReferencedFrameNumber - 1]
-        lies, should = (group.PlanePositionSequence[0] for group in (frame, groups))
-        assert lies.ImagePositionPatient == should.ImagePositionPatient
-
-
-TILTED = ((0.0, 0.96, -0.28), (0.0, -0.28, -0.96))
-
-
-@pytest.mark.parametrize("enhanced", [False, True])
-@pytest.mark.parametrize(
-    "orientation",
-    [
-        dicom_files.SAGITTAL,
-        ((0.0, -1.0, 0.0), (0.0, 0.0, -1.0)),
-        ((0.0, 0.0, 1.0), (0.0, 1.0, 0.0)),
-        TILTED,
-    ],
-    ids=["usual", "back to front", "rows upwards", "tilted"],
-)
-def test_voxels_come_back_whatever_way_the_files_run(
-    tmp_path: Path, enhanced: bool, orientation: tuple[tuple[float, ...], ...]
-) -> None:
-    grid = dicom_files.Grid(orientation=orientation, backwards=True)  # type: ignore[arg-type]
-    datasets = [dicom_files.enhanced(grid)] if enhanced else dicom_files.series(grid)
-    case = case_of(datasets, tmp_path / "study")
-    made = segmentation(case, "baseline")
-    assert made is not None
-    made.save_as(tmp_path / "seg.dcm")
-    read = read_fragment_mask(tmp_path / "seg.dcm", scan=case.baseline.scan)
-    assert np.array_equal(sitk.GetArrayFromImage(read) > 0, occupancy(case, "baseline") > 0)
-
-
-@pytest.mark.parametrize("keyword", ["FrameOfReferenceUID", "StudyInstanceUID", None])
-def test_what_belongs_to_no_study_is_refused(
-    case: CaseResult, tmp_path: Path, keyword: str | None
-) -> None:
-    scan: Scan = replace(case.baseline.scan, frames=())
-    if keyword is not None:
-        dicom_files.write(dicom_files.series(**{keyword: None}), tmp_path)
-        scan = read_study(tmp_path)
-    with pytest.raises(DicomSourceError, match=keyword or "volume file"):
-        segmentation(replace(case, baseline=replace(case.baseline, scan=scan)), "baseline")
-
-
-def test_odd_values_of_the_study_do_not_stop_its_objects(tmp_path: Path) -> None:
-    odd = {"StudyDate": "2018.11.05", "PatientSex": "W", "PatientName": None, "StudyTime": "noon"}
-    dicom_files.write(dicom_files.series(**odd), tmp_path / "odd")
-    case = case_result()
-    case = replace(case, follow_up=replace(case.follow_up, scan=read_study(tmp_path / "odd")))
-    made = encapsulated_pdf(case, PDF)
-    assert (made.StudyDate, made.PatientSex, made.PatientName) == ("20181105", "", "")
-    assert made.StudyTime == ""
-    made.save_as(tmp_path / "pdf.dcm", enforce_file_format=True)
-
-
-@pytest.fixture
-def orthanc(tmp_path: Path) -> Iterator[str]:
-    """Address of an empty Orthanc that listens to this machine alone."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    (tmp_path / "orthanc.json").write_text(
-        json.dumps(
-            {
-                "StorageDirectory": str(tmp_path / "store"),
-                "IndexDirectory": str(tmp_path / "store"),
-                "HttpPort": port,
-                "HttpBindAddresses": ["127.0.0.1"],
-                "RemoteAccessAllowed": False,
-                "AuthenticationEnabled": False,
-                "DicomServerEnabled": False,
-                "Plugins": [],
-            }
-        )
-    )
-    server = subprocess.Popen(
-        [program("Orthanc"), tmp_path / "orthanc.json"],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    address = f"http://127.0.0.1:{port}"
-    try:
-        for _ in range(300):
-            try:
-                ask(f"{address}/system")
-                break
-            except OSError:
-                time.sleep(0.1)
-        yield address
-    finally:
-        server.terminate()
-        server.wait()
-
-
-def ask(address: str, *, post: bytes | None = None) -> bytes:
-    with urllib.request.urlopen(address, data=post, timeout=10) as answer:
-        return bytes(answer.read())
-
-
 def test_orthanc_stores_and_returns_them_within_their_studies(
-    objects: dict[str, Path], studies: Path, orthanc: str
+    objects: dict[str, Path], studies: Path, tmp_path: Path
 ) -> None:
-    images = list(studies.rglob("*.dcm"))
-    for path in (*images, *objects.values()):
-        stored = json.loads(ask(f"{orthanc}/instances", post=path.read_bytes()))
-        assert stored["Status"] == "Success"
-        assert ask(f"{orthanc}/instances/{stored['ID']}/file") == path.read_bytes()
-    held = [
-        json.loads(ask(f"{orthanc}/studies/{uid}")) for uid in json.loads(ask(f"{orthanc}/studies"))
-    ]
-    assert sorted(len(study["Series"]) for study in held) == [3, 5]
-    assert len(json.loads(ask(f"{orthanc}/patients"))) == 1
+    pacs = orthanc(tmp_path / "pacs")
+    files = [path.read_bytes() for path in (*studies.rglob("*.dcm"), *objects.values())]
+    with pacs.running():
+        for content in files:
+            pacs.give(content)
+        assert sorted(pacs.instances()) == sorted(files)
+        held = [pacs.asked(f"/studies/{uid}") for uid in pacs.asked("/studies")]
+        assert sorted(len(study["Series"]) for study in held) == [3, 5]
+        assert len(pacs.asked("/patients")) == 1
