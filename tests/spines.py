@@ -21,11 +21,21 @@ from scipy.spatial.transform import Rotation
 from mri_resorb.measure.boundary import PosteriorBoundary
 from mri_resorb.measure.change import find_change
 from mri_resorb.measure.dates import measure_dates
-from mri_resorb.measure.shared_frame import place, share_frame
+from mri_resorb.measure.shared_frame import Placed, Refused, place, share_frame
 from mri_resorb.measure.uncertainty import VolumeError
-from mri_resorb.model import Anatomy, Change, DiscFrame, FloatArray, Level, Point, Scan, TimePoint
+from mri_resorb.model import (
+    Anatomy,
+    Change,
+    DiscFrame,
+    FloatArray,
+    Level,
+    Point,
+    Remark,
+    Scan,
+    TimePoint,
+)
 from mri_resorb.segment.discs import find_discs
-from mri_resorb.segment.levels import locate_pair
+from mri_resorb.segment.levels import Found, locate_pair
 
 BODY_AP_MM = 34.0
 BODY_HEIGHT_MM = 27.0
@@ -355,12 +365,13 @@ def compare(
     disc_at_mm: Point | None = None,
     masks: tuple[sitk.Image | None, sitk.Image | None] = (None, None),
     interval_days: int | None = 100,
+    placed: Callable[[Scan, Anatomy, Found | Remark], Placed | Refused] = place,
 ) -> Comparison:
     """The package's own way from two anatomies to the change, the network left out."""
     anatomies = (baseline, follow_up)
     located = locate_pair(*(find_discs(a) for a in anatomies), level=level, disc_at_mm=disc_at_mm)
     dates = [
-        place(Scan(image=anatomy.disc, native_orientation="PIL"), anatomy, found)
+        placed(Scan(image=anatomy.disc, native_orientation="PIL"), anatomy, found)
         for anatomy, found in zip(anatomies, located, strict=True)
     ]
     points, errors = measure_dates(*share_frame(*dates), masks=masks)

@@ -38,6 +38,8 @@ LATERAL_RECESS_MM = 12.0
 """Slices this far to both sides of the midline show the lateral recesses."""
 HALF_SEEN_PART = 0.2
 """A piece of the other date of which more than this is seen, but no piece found, is in doubt."""
+NEVER_OVERLOOKED_CM3 = 0.1
+"""Convention: where one look shows so much of a fragment, the other's none is not believed."""
 CENTRAL_MM = 5.0
 """A level not covered this far to both sides is not called free of herniation."""
 
@@ -148,16 +150,8 @@ def _measured(
     if isinstance(date, Refused):
         return _refused(date)
     assert material is not None
-    if mask is None and material.is_implausible:
-        return _refused(
-            Refused(
-                date.scan,
-                date.anatomy,
-                date.located,
-                "undetermined",
-                Remark("outline-implausible"),
-            )
-        )
+    if mask is None and (doubt := _doubt(date, material)):
+        return _refused(Refused(date.scan, date.anatomy, date.located, "undetermined", doubt))
     assert shared is not None
     footprint = shared.footprint
     point = TimePoint(
@@ -204,6 +198,15 @@ def _measured(
         remark = Remark("hardly-herniated", {"least_mm": HERNIATION_MM})
         point = replace(point, warnings=(*point.warnings, remark))
     return replace(point, fragment=fragment), error
+
+
+def _doubt(date: Placed, material: Material) -> Remark | None:
+    """Why the outlines of this date cannot be believed."""
+    if material.is_implausible:
+        return Remark("outline-implausible")
+    if not material.is_herniated and date.first_look_cm3 >= NEVER_OVERLOOKED_CM3:
+        return Remark("fragment-in-doubt")
+    return None
 
 
 def _half_seen(material: Material, *, pieces: BoolArray, filled: Occupancy) -> bool:

@@ -98,11 +98,15 @@ class Material:
         return float(self.reach_mm[area].sum()) / whole_mm
 
     @property
+    def fragment_cm3(self) -> float:
+        """Volume, on the shared grid, of what this date alone has as fragment."""
+        fragment = (self.joined & self.footprint[..., None]) | self.detached
+        return float(fragment.sum()) * GRID_VOXEL_CM3
+
+    @property
     def is_implausible(self) -> bool:
         """The outline is wrong: larger than a fragment can be, or run into the next disc's."""
-        fragment = (self.joined & self.footprint[..., None]) | self.detached
-        too_large = float(fragment.sum()) * GRID_VOXEL_CM3 > LARGEST_FRAGMENT_CM3
-        return too_large or bool(self.joined[:, [0, -1]].any())
+        return self.fragment_cm3 > LARGEST_FRAGMENT_CM3 or bool(self.joined[:, [0, -1]].any())
 
     @property
     def detached_reach_mm(self) -> float:

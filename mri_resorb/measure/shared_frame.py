@@ -15,6 +15,7 @@ from mri_resorb.measure.boundary import (
     fit_posterior_boundary,
     frame_at_posterior_margin,
 )
+from mri_resorb.measure.material import find_material
 from mri_resorb.model import Anatomy, DiscFrame, LocatedDisc, Remark, Scan, Status
 from mri_resorb.segment.close_up import WEIGHTS, look_closely
 from mri_resorb.segment.discs import without_other_discs
@@ -38,6 +39,8 @@ class Placed:
     boundary: PosteriorBoundary
     disagreement_mm: float = 0.0
     """How far its own boundary lies from another date's, at most, once they share a frame."""
+    first_look_cm3: float = 0.0
+    """Volume of the fragment in what was outlined before the closer look; 0 where none was."""
 
 
 @dataclass(frozen=True)
@@ -75,7 +78,11 @@ def place_closely(
     if isinstance(placed, Refused) or anatomy.hard:
         return placed
     closer = look_closely(anatomy, image=scan.image, frame=placed.frame, weights=weights)
-    return place(scan, closer, located)
+    again = place(scan, closer, located)
+    if isinstance(again, Refused):
+        return again
+    before = find_material(anatomy=placed.anatomy, frame=again.frame, boundary=again.boundary)
+    return replace(again, first_look_cm3=before.fragment_cm3 if before.is_herniated else 0.0)
 
 
 def share_frame(*dates: Placed | Refused) -> tuple[Placed | Refused, ...]:

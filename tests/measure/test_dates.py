@@ -10,6 +10,8 @@ import pytest
 import SimpleITK as sitk
 from spines import Comparison, Grid, Solid, Spine, box, compare, dome, ellipsoid
 
+from mri_resorb.measure import shared_frame
+from mri_resorb.measure.shared_frame import place_closely
 from mri_resorb.model import Anatomy, Estimate, Fragment, Point, Remark, TimePoint
 
 SPINE = Spine(discs=1, lordosis=0.6, rounding_mm=0.5)
@@ -305,6 +307,31 @@ def test_a_level_that_was_not_found_leaves_the_other_date_standing() -> None:
     assert found.baseline.status == "measured"
     assert found.follow_up.status == "undetermined"
     assert found.change.verdict == "undetermined"
+
+
+@pytest.mark.parametrize(
+    ("overlooked", "status"),
+    [
+        (dome(depth=6, width=12, height=8), "undetermined"),
+        (dome(depth=3, width=6, height=5), "absent"),
+        (None, "absent"),
+    ],
+)
+def test_what_the_closer_look_alone_does_not_see_is_not_called_absent(
+    monkeypatch: pytest.MonkeyPatch, overlooked: Solid | None, status: str
+) -> None:
+    whole, healed = SPINE.with_fragment(WHOLE), scanned(SPINE)
+    seen = scanned(SPINE.with_fragment(*([overlooked] if overlooked else [])))
+    monkeypatch.setattr(
+        shared_frame, "look_closely", lambda anatomy, **_: healed if anatomy is seen else anatomy
+    )
+    found = compare(scanned(whole), seen, placed=place_closely)
+    assert found.baseline.status == "measured"
+    assert found.follow_up.status == status
+    if status == "undetermined":
+        assert found.follow_up.reason == Remark("fragment-in-doubt")
+        assert found.follow_up.fragment is None
+        assert found.change.resorption_percent is None
 
 
 def test_drawn_masks_are_measured_instead() -> None:
