@@ -2,7 +2,8 @@
 
 The first network sees the whole scan in 0.7 mm pixels, three slices at a time, to find and name
 the discs. This one sees a single disc's posterior half and the canal behind it, turned into the
-disc's own frame, in finer pixels and five slices at a time. What both say is averaged.
+disc's own frame, in finer pixels and five slices at a time. Where it sees, its word counts; towards
+the border of what it sees, the first one's more and more.
 """
 
 from __future__ import annotations
