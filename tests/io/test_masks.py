@@ -1,4 +1,4 @@
-"""None"""
+"""Masks written and read back, whatever their grid, and what is refused as a mask."""
 
 from __future__ import annotations
 
