@@ -7,20 +7,10 @@ from functools import cache
 from xml.etree.ElementTree import Element
 
 import html5lib
-from case_results import (
-    UNKNOWN,
-    absent,
-    case_result,
-    changed,
-    refused,
-    time_point,
-)
+from case_results import UNKNOWN, absent, case_result, changed, refused, time_point
 
 from mri_resorb.languages import Language
-from mri_resorb.model import (
-    CaseResult,
-    Remark,
-)
+from mri_resorb.model import CaseResult, Remark
 from mri_resorb.report.html.page import html_report
 
 REASON = Remark("fragment-at-edge")

@@ -72,7 +72,8 @@ def place_closely(
 ) -> Placed | Refused:
     """As `place`, with the disc's surroundings outlined by a closer look.
 
-    Another program's outlines stay as they are.
+    What was outlined before is measured too, so that a fragment which the closer look does not
+    show is not overlooked. Another program's outlines stay as they are.
     """
     placed = place(scan, anatomy, located)
     if isinstance(placed, Refused) or anatomy.hard:

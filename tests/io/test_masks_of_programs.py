@@ -14,9 +14,7 @@ from case_results import blank, hard
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
 from mri_resorb.errors import MaskError
-from mri_resorb.io.masks import (
-    read_fragment_mask,
-)
+from mri_resorb.io.masks import read_fragment_mask
 from mri_resorb.model import Scan
 
 

@@ -14,24 +14,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from case_results import (
-    FOLLOW_UP_DATE,
-    absent,
-    case_result,
-    changed,
-    refused,
-    time_point,
-)
+from case_results import FOLLOW_UP_DATE, absent, case_result, changed, refused, time_point
 from html_pages import CASES, REASON, having, local, page, parsed, refused_case, text_of
 
 from mri_resorb.languages import Language
-from mri_resorb.model import (
-    Estimate,
-    Level,
-    Patient,
-    Review,
-    Trajectory,
-)
+from mri_resorb.model import Estimate, Level, Patient, Review, Trajectory
 from mri_resorb.outputs import CHOSEN, HTML_NAME
 from mri_resorb.report.html import plots
 from mri_resorb.report.html.page import _environment, html_report, trajectory_report

@@ -25,11 +25,7 @@ from case_results import (
 from html_pages import CASES, text_of
 from PIL import Image
 
-from mri_resorb.model import (
-    CaseResult,
-    Fragment,
-    TimePoint,
-)
+from mri_resorb.model import CaseResult, Fragment, TimePoint
 from mri_resorb.report.html import encode
 from mri_resorb.report.html.page import html_report
 from mri_resorb.report.html.pieces import find_pieces
